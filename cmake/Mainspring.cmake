@@ -1,0 +1,92 @@
+# Build conventions shared by every folder: options, compiler flags, and the three functions that
+# declare a library, a test program and a benchmark. Sources are globbed, so that a file that
+# exists is a file that is built.
+option(MAINSPRING_BUILD_TESTS "Build the GoogleTest programs" ${PROJECT_IS_TOP_LEVEL})
+option(MAINSPRING_BUILD_BENCH "Build the Google Benchmark programs" OFF)
+option(MAINSPRING_BUILD_PYTHON "Build the Python module" OFF)
+option(MAINSPRING_BUILD_FUZZ "Build the libFuzzer programs (clang only)" OFF)
+option(MAINSPRING_WERROR "Treat warnings as errors" ON)
+option(MAINSPRING_ORDER_CHAOS
+       "Shuffle hash seeds and allocator addresses: digests must not move" OFF)
+set(MAINSPRING_SANITIZE "" CACHE STRING "Argument of -fsanitize=, empty for none")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+find_program(CCACHE_PROGRAM ccache)
+if(CCACHE_PROGRAM)
+  # The base directory makes objects of different clones of the repository interchangeable.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}
+                                  CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
+endif()
+
+find_package(fmt REQUIRED)
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
+
+# Flags that every target of the project is compiled with.
+add_library(mainspring_flags INTERFACE)
+target_include_directories(mainspring_flags INTERFACE ${PROJECT_SOURCE_DIR})
+# No fused multiply-add: the last bit of a double must not depend on the compiler or the machine.
+target_compile_options(mainspring_flags INTERFACE -ffp-contract=off)
+if(PROJECT_IS_TOP_LEVEL)
+  target_compile_options(
+    mainspring_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion
+                               -Wold-style-cast -Wno-missing-field-initializers)
+  if(MAINSPRING_WERROR)
+    target_compile_options(mainspring_flags INTERFACE -Werror)
+  endif()
+endif()
+if(MAINSPRING_SANITIZE)
+  target_compile_options(mainspring_flags INTERFACE -fsanitize=${MAINSPRING_SANITIZE}
+                                                    -fno-omit-frame-pointer -g1)
+  target_link_options(mainspring_flags INTERFACE -fsanitize=${MAINSPRING_SANITIZE})
+endif()
+if(MAINSPRING_ORDER_CHAOS)
+  target_compile_definitions(mainspring_flags INTERFACE MAINSPRING_ORDER_CHAOS=1)
+endif()
+
+# mainspring_library(NAME LINKS target...): the static library of this folder, from its *.cpp.
+function(mainspring_library name)
+  cmake_parse_arguments(ARG "" "" "LINKS;PRIVATE_LINKS;SOURCES;EXCLUDE" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp plugins/*.cpp)
+  foreach(pattern IN LISTS ARG_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX ${pattern})
+  endforeach()
+  if(sources OR ARG_SOURCES)
+    add_library(${name} STATIC ${sources} ${ARG_SOURCES})
+    target_link_libraries(${name} PUBLIC mainspring_flags ${ARG_LINKS} PRIVATE ${ARG_PRIVATE_LINKS})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE mainspring_flags ${ARG_LINKS})
+  endif()
+endfunction()
+
+# mainspring_test(NAME LINKS target... [LABELS label...]): one GoogleTest program from this
+# folder's *_test.cpp. The label is `unit` unless given.
+function(mainspring_test name)
+  cmake_parse_arguments(ARG "" "" "LINKS;LABELS" ${ARGN})
+  if(NOT ARG_LABELS)
+    set(ARG_LABELS unit)
+  endif()
+  file(GLOB sources CONFIGURE_DEPENDS *_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE mainspring_flags ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  target_compile_options(${name} PRIVATE -Wno-sign-conversion -Wno-conversion)
+  target_compile_definitions(${name} PRIVATE MAINSPRING_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
+endfunction()
+
+# mainspring_bench(NAME LINKS target...): one Google Benchmark program from NAME.cpp.
+function(mainspring_bench name)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  add_executable(bench_${name} ${name}.cpp)
+  target_link_libraries(bench_${name} PRIVATE mainspring_flags ${ARG_LINKS} benchmark::benchmark_main)
+endfunction()
