@@ -24,6 +24,14 @@ if(CCACHE_PROGRAM)
                                   CCACHE_NOHASHDIR=1 ${CCACHE_PROGRAM})
 endif()
 
+# The system's interpreter, not the first on PATH (pyenv, conda): the Python module, NumPy and
+# pytest must be of one kind. -DPython_EXECUTABLE=... chooses another.
+if(NOT Python_EXECUTABLE AND EXISTS /usr/bin/python3)
+  set(Python_EXECUTABLE /usr/bin/python3 CACHE FILEPATH "Interpreter that the module is built for")
+endif()
+set(Python3_EXECUTABLE ${Python_EXECUTABLE})
+set(PYTHON_EXECUTABLE ${Python_EXECUTABLE})
+
 find_package(fmt REQUIRED)
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
 
@@ -47,6 +55,10 @@ if(MAINSPRING_SANITIZE)
 endif()
 if(MAINSPRING_ORDER_CHAOS)
   target_compile_definitions(mainspring_flags INTERFACE MAINSPRING_ORDER_CHAOS=1)
+endif()
+
+if(MAINSPRING_BUILD_BENCH)
+  add_custom_target(bench)
 endif()
 
 # mainspring_library(NAME LINKS target...): the static library of this folder, from its *.cpp.
@@ -84,9 +96,11 @@ function(mainspring_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
 endfunction()
 
-# mainspring_bench(NAME LINKS target...): one Google Benchmark program from NAME.cpp.
+# mainspring_bench(NAME LINKS target...): one Google Benchmark program from NAME.cpp. Not part of
+# `all`: the target `bench` builds them.
 function(mainspring_bench name)
   cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
-  add_executable(bench_${name} ${name}.cpp)
+  add_executable(bench_${name} EXCLUDE_FROM_ALL ${name}.cpp)
+  add_dependencies(bench bench_${name})
   target_link_libraries(bench_${name} PRIVATE mainspring_flags ${ARG_LINKS} benchmark::benchmark_main)
 endfunction()
