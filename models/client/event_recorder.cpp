@@ -1,0 +1,202 @@
+#include "models/client/event_recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "models/api/types/core.h"
+
+namespace mainspring::client {
+
+namespace {
+constexpr api::Duration kSimilarWindow = api::Duration::seconds(600);
+constexpr size_t kMaxSimilar = 10;
+constexpr int64_t kSpamBurst = 25;
+constexpr int64_t kSpamRefillNs = 300'000'000'000;
+constexpr int32_t kMaxTries = 12;
+constexpr size_t kMaxQueue = 1000;
+constexpr api::Duration kSeriesForget = api::Duration::minutes(6);
+
+uint64_t fnv(std::string_view s) {
+  uint64_t h = 0xcbf29ce484222325ULL;
+  for (const char c : s) {
+    h ^= static_cast<unsigned char>(c);
+    h *= 0x100000001b3ULL;
+  }
+  return h;
+}
+
+std::string object_key(const api::Object& o) {
+  const api::KindInfo& info = api::kind_info(o);
+  return fmt::format("{}/{}/{}/{}", info.kind, o.metadata.namespace_.view(), o.metadata.name.view(),
+                     o.metadata.uid.view());
+}
+
+api::ObjectReference reference_to(const api::Object& o) {
+  const api::KindInfo& info = api::kind_info(o);
+  api::ObjectReference r;
+  r.kind = info.kind;
+  r.api_version = info.api_version;
+  r.name = o.metadata.name;
+  r.namespace_ = o.metadata.namespace_;
+  r.uid = o.metadata.uid;
+  r.resource_version = o.metadata.resource_version;
+  return r;
+}
+
+api::Str event_namespace(const api::Object& o) {
+  return o.metadata.namespace_.empty() ? api::Str("default") : o.metadata.namespace_;
+}
+}  // namespace
+
+EventRecorder::EventRecorder(std::string_view component, Cookie cookie)
+    : component_(component), cookie_(cookie) {}
+
+bool EventRecorder::within_spam_limit(const std::string& key, api::Time now) {
+  Bucket& b = buckets_[key];
+  const int64_t t = now.unix_ns();
+  const int64_t full = std::max(b.full_at, t) + kSpamRefillNs;
+  if (full - kSpamBurst * kSpamRefillNs > t) return false;
+  b.full_at = full;
+  return true;
+}
+
+void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::string_view type,
+                          std::string_view reason, std::string message) {
+  const api::Time now = ctx.now();
+  const std::string object = object_key(about);
+  const std::string group = fmt::format("{}|{}|{}", object, type, reason);
+
+  // Aggregation: too many messages alike within the window become one event.
+  Similar& similar = similar_[group];
+  if (similar.last && now - similar.last > kSimilarWindow) similar.messages.clear();
+  similar.last = now;
+  const uint64_t hash = fnv(message);
+  if (std::find(similar.messages.begin(), similar.messages.end(), hash) ==
+      similar.messages.end()) {
+    similar.messages.push_back(hash);
+  }
+  std::string seen_key;
+  if (similar.messages.size() >= kMaxSimilar) {
+    similar.messages.erase(similar.messages.begin());
+    message = "(combined from similar events): " + message;
+    seen_key = group;
+  } else {
+    seen_key = group + "|" + message;
+  }
+
+  if (!within_spam_limit(fmt::format("{}|{}", object, type), now)) return;
+
+  Seen& seen = seen_[seen_key];
+  Request request;
+  request.kind = api::Kind::Event;
+  request.ns = event_namespace(about);
+  if (seen.count > 0) {
+    ++seen.count;
+    seen.last = now.truncated_to_second();
+    api::Ref<api::Event> body = api::make<api::Event>();
+    body->metadata.name = seen.name;
+    body->metadata.namespace_ = request.ns;
+    body->count = seen.count;
+    body->last_timestamp = seen.last;
+    body->message = message;
+    request.verb = Verb::kPatch;
+    request.name = seen.name;
+    request.patch_type = PatchType::kStrategicMerge;
+    api::Json patch = api::Json::object();
+    patch.set("count", api::Json(static_cast<int64_t>(seen.count)));
+    patch.set("lastTimestamp", api::Json(api::format_rfc3339(seen.last)));
+    patch.set("message", api::Json(message));
+    request.patch = patch;
+  } else {
+    seen.name = fmt::format("{}.{:x}", about.metadata.name.view(), now.unix_ns());
+    seen.count = 1;
+    seen.first = seen.last = now.truncated_to_second();
+    api::Ref<api::Event> body = api::make<api::Event>();
+    body->metadata.name = seen.name;
+    body->metadata.namespace_ = request.ns;
+    body->involved_object = reference_to(about);
+    body->reason = reason;
+    body->message = message;
+    body->type = type;
+    body->source.component = component_;
+    body->reporting_component = component_;
+    body->count = 1;
+    body->first_timestamp = seen.first;
+    body->last_timestamp = seen.last;
+    request.verb = Verb::kCreate;
+    request.name = seen.name;
+    request.body = body;
+  }
+  enqueue(ctx, std::move(request), std::move(seen_key));
+}
+
+void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std::string_view type,
+                             std::string_view reason, std::string_view action, std::string note) {
+  const api::Time now = ctx.now();
+  std::string seen_key = fmt::format("v1|{}|{}|{}|{}|{}", object_key(about), type, reason, action,
+                                     note);
+  Seen& seen = seen_[seen_key];
+  Request request;
+  request.kind = api::Kind::Event;
+  request.ns = event_namespace(about);
+  if (seen.count > 0 && now - seen.last <= kSeriesForget) {
+    // The second occurrence starts a series, written at once; the following ones are counted and
+    // written by the broadcaster's refresh, which comes every 30 minutes.
+    ++seen.count;
+    seen.last = now;
+    if (seen.count > 2) return;
+    request.verb = Verb::kPatch;
+    request.name = seen.name;
+    request.patch_type = PatchType::kStrategicMerge;
+    api::Json series = api::Json::object();
+    series.set("count", api::Json(static_cast<int64_t>(seen.count)));
+    series.set("lastObservedTime", api::Json(api::format_rfc3339_micro(now)));
+    api::Json patch = api::Json::object();
+    patch.set("series", series);
+    request.patch = patch;
+  } else {
+    seen.name = fmt::format("{}.{:x}", about.metadata.name.view(), now.unix_ns());
+    seen.count = 1;
+    seen.first = seen.last = now;
+    api::Ref<api::Event> body = api::make<api::Event>();
+    body->metadata.name = seen.name;
+    body->metadata.namespace_ = request.ns;
+    body->involved_object = reference_to(about);
+    body->reason = reason;
+    body->message = note;
+    body->type = type;
+    body->action = action;
+    body->event_time = now;
+    body->reporting_component = component_;
+    body->reporting_instance = component_;
+    request.verb = Verb::kCreate;
+    request.name = seen.name;
+    request.body = body;
+  }
+  enqueue(ctx, std::move(request), std::move(seen_key));
+}
+
+void EventRecorder::enqueue(ControlContext& ctx, Request request, std::string seen_key) {
+  if (queue_.size() >= kMaxQueue) return;
+  queue_.push_back(Pending{std::move(request), std::move(seen_key), 0});
+  if (in_flight_) return;
+  in_flight_ = true;
+  ctx.submit(queue_.front().request, cookie_);
+}
+
+void EventRecorder::on_outcome(ControlContext& ctx, const Outcome& outcome) {
+  in_flight_ = false;
+  if (queue_.empty()) return;
+  Pending& front = queue_.front();
+  // A patch of an event that has expired is written anew; anything else the server refuses is lost.
+  if (outcome.not_found() && front.request.verb == Verb::kPatch) seen_.erase(front.seen_key);
+  const bool retry = outcome.code >= 500 && ++front.tries < kMaxTries;
+  if (!retry) queue_.pop_front();
+  if (queue_.empty()) return;
+  in_flight_ = true;
+  ctx.submit(queue_.front().request, cookie_);
+}
+
+}  // namespace mainspring::client
