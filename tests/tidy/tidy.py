@@ -70,7 +70,7 @@ BANNED = [
     ),
     _ban(
         "random-device",
-        r"\brandom_device\b|(?<![\w.>])s?rand(?:om|48|_r)?\s*\(",
+        r"\brandom_device\b|(?<![\w.>])(?:s?rand(?:_r)?|[del]rand48)\s*\(",
         "draw from a named stream of sim/random.h",
     ),
     _ban(
@@ -87,7 +87,7 @@ BANNED = [
     ),
     _ban(
         "std-hash",
-        r"\bstd::hash\b|\babsl::Hash\b|\bhash_combine\b",
+        r"\bstd::hash\b|\babsl::Hash\b|\bboost::hash\w*",
         "its value differs between libraries: hash the bytes with the project's own hash",
     ),
     _ban(
@@ -453,9 +453,9 @@ _GLOBAL = re.compile(
     r"(?: = [^=]|;|\{.*\};$| = $)"
 )
 _NOT_GLOBAL = re.compile(
-    r"^(?:static|using|typedef|class|struct|enum|union|namespace|template|friend|return|public|"
-    r"private|protected|extern \"C\"|goto|case|default|else|break|continue|delete|throw|"
-    r"concept|requires|export)\b"
+    r"^(?:__extension__|static|using|typedef|class|struct|enum|union|namespace|template|friend|"
+    r"return|public|private|protected|extern \"C\"|goto|case|default|else|break|continue|delete|"
+    r"throw|concept|requires|export)\b"
 )
 
 
