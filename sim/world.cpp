@@ -33,7 +33,8 @@ World::World(const World& other)
       execution_hash_(other.execution_hash_),
       started_(other.started_),
       stop_requested_(other.stop_requested_),
-      queue_(other.queue_) {
+      queue_(other.queue_),
+      journal_(other.journal_) {
   components_.reserve(other.components_.size());
   for (const auto& component : other.components_) components_.push_back(component->clone());
 }

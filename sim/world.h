@@ -1,4 +1,4 @@
-// The whole of one run as a value: clock, pending events, components, seed.
+// The whole of one run as a value: clock, pending events, components, journal, seed.
 //
 // Copying a World forks the universe: the copy and the original run on independently, and
 // identically until one of them is told something else. A World knows nothing of Kubernetes; it
@@ -23,6 +23,7 @@
 #include "sim/check.h"
 #include "sim/event.h"
 #include "sim/event_queue.h"
+#include "sim/journal.h"
 #include "sim/random.h"
 #include "sim/time.h"
 
@@ -172,6 +173,18 @@ class World {
   // differ in one event differ here from then on.
   uint64_t execution_hash() const { return execution_hash_; }
 
+  // Journal --------------------------------------------------------------------------------------
+
+  Journal& journal() { return journal_; }
+  const Journal& journal() const { return journal_; }
+  // Appends a record of the event being handled, at the present time.
+  void record(TextId type, TextId key, std::string_view payload) {
+    journal_.append(now_, current_.sequence, current_.cause, type, key, payload);
+  }
+  void record(std::string_view type, std::string_view key, std::string_view payload) {
+    journal_.append(now_, current_.sequence, current_.cause, type, key, payload);
+  }
+
   // Randomness -----------------------------------------------------------------------------------
 
   // The named stream of this run, such as "kubelet.pull".
@@ -190,6 +203,7 @@ class World {
   bool started_ = false;
   bool stop_requested_ = false;
   EventQueue queue_;
+  Journal journal_;
   std::vector<std::unique_ptr<Component>> components_;
 };
 
