@@ -1,0 +1,219 @@
+// The state of machines, pods and containers inside NodeFleet. Internal to models/node.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "models/api/types/core.h"
+#include "models/apiserver/api_server.h"
+#include "models/client/event_recorder.h"
+#include "models/client/lease_clock.h"
+#include "models/node/app_behavior.h"
+#include "models/node/cpu_host.h"
+#include "models/node/crash_backoff.h"
+#include "models/node/machine.h"
+#include "models/node/probe_schedule.h"
+#include "models/node/types.h"
+#include "sim/world.h"
+
+namespace mainspring::node {
+
+inline constexpr sim::SimTime kNever = sim::SimTime::max();
+
+enum class RunState : uint8_t { kWaiting, kRunning, kTerminated };
+enum class Role : uint8_t { kInit, kSidecar, kApp };
+
+// How a process ended.
+struct Termination {
+  int32_t exit_code = 0;
+  api::Str reason;
+  api::Str message;
+  sim::SimTime started_at;
+  sim::SimTime finished_at;
+};
+
+struct ProbeRuntime {
+  bool used = false;    // the container declares it
+  bool active = false;  // running now: between start (or startup success) and the end
+  ProbeState state;
+  sim::EventId event;       // next flip, or next failure worth an event
+  int8_t forced = -1;       // 0 or 1: outcome forced by a fault
+  sim::SimTime forced_at;
+  int32_t reported = 0;     // failures reported as events in this incarnation
+};
+
+// Usage of CPU as an integral, and its value at the last two instants at which the metrics server
+// scraped the node.
+struct CpuMeter {
+  static constexpr int64_t kMicro = 1'000'000;
+  int64_t core_ns = 0;     // whole core-nanoseconds used until `since`
+  int64_t remainder = 0;   // millionths of one
+  sim::SimTime since;
+  MicroCores rate;
+  bool throttled_now = false;
+  sim::Duration throttled;
+  int64_t scrape = -1;  // number of the last scrape at or before `since`; -1: none
+  std::array<int64_t, 2> sample{};         // core_ns at scrape - 1 and scrape
+  std::array<int64_t, 2> memory_sample{};  // working set there
+};
+
+struct ContainerRuntime {
+  uint32_t generation = 0;
+  bool in_use = false;
+  Role role = Role::kApp;
+  uint16_t spec_index = 0;  // in spec.initContainers or spec.containers
+  uint32_t pod = UINT32_MAX;
+  AppBehaviorRef behavior;
+
+  RunState state = RunState::kWaiting;
+  api::Str waiting_reason;   // shown; empty: ContainerCreating or PodInitializing
+  api::Str waiting_message;
+  api::Str next_reason;      // shown from the next sync on (the kubelet's reason cache)
+  api::Str next_message;
+  sim::SimTime started_at;
+  Termination ended;         // of state kTerminated
+  bool has_last = false;
+  Termination last;          // the one before the current instance
+  int32_t restarts = 0;
+  uint32_t incarnation = 0;  // how often a process was started; dates events of old ones
+  uint32_t attempts = 0;     // starts tried, for draws
+  uint32_t round = 0;        // sync round in which it was last tried
+  Backoff crash_backoff;
+  Backoff image_backoff;
+  sim::SimTime pull_asked;
+  uint32_t pulls = 0;
+
+  bool started = false;      // running, and its startup probe (if any) succeeded
+  bool ready = false;
+  bool listening = false;
+  bool got_sigterm = false;
+  bool stop_begun = false;   // termination: preStop or SIGTERM under way
+  sim::SimTime listening_at;  // of this incarnation
+  std::array<ProbeRuntime, 3> probes;  // by ProbeKind
+
+  uint32_t cpu_position = UINT32_MAX;
+  MicroCores own_demand;      // the program's own: starting or idle
+  MicroCores request_demand;  // set_demand()
+  CpuMeter cpu;
+  int64_t in_flight = 0;
+  sim::EventId oom_event;
+  sim::EventId kill_event;
+};
+
+// What a pod worker is doing; one thing at a time.
+enum class Op : uint8_t {
+  kNone,
+  kDispatch,
+  kDirs,
+  kVolumes,
+  kSandbox,
+  kImage,   // checking or pulling
+  kCreate,
+  kStart,
+  kPostStart,
+  kRestartKill,  // stopping one container to restart it (liveness)
+  kStopping,     // all containers
+  kSandboxStop,
+  kCleanup,
+};
+
+struct ConditionState {
+  bool status = false;
+  sim::SimTime since;
+};
+
+struct PodRuntime {
+  uint32_t generation = 0;
+  bool in_use = false;
+  api::Ref<const api::Pod> object;  // as last seen
+  NodeIndex node = kNoNode;
+  uint64_t entity = 0;  // key of its draws
+  std::vector<uint32_t> containers;  // slots: init containers, then app containers
+  uint16_t init_count = 0;
+  QosClass qos = QosClass::kBestEffort;
+
+  Op op = Op::kNone;
+  uint32_t op_container = UINT32_MAX;
+  sim::EventId op_event;
+  sim::EventId retry_event;
+  bool pleg_pending = false;
+  bool dirty = false;  // sync again when the present round ends
+  uint32_t round = 0;
+  bool round_failed = false;
+  bool round_in_backoff = false;
+  sim::SimTime round_retry_at;  // earliest end of a back-off met in this round
+
+  bool admitted = false;
+  bool has_sandbox = false;
+  bool ever_sandbox = false;
+  bool initialized = false;
+  uint32_t sandboxes = 0;
+  uint32_t volume_tries = 0;
+  uint32_t retries = 0;
+  sim::SimTime start_time;
+  bool has_start_time = false;
+  sim::SimTime probe_phase;
+  uint16_t ip_host = 0;  // host part of its address; 0: none
+
+  bool terminating = false;
+  bool stopped = false;    // no container runs and none will
+  bool api_gone = false;   // the object was removed
+  bool deleting = false;   // our own final DELETE is under way
+  sim::Duration grace;
+  sim::SimTime kill_at;
+  api::Str end_reason;     // status.reason of a pod that the kubelet ended
+  api::Str end_message;
+  bool forced_failed = false;
+  bool disruption = false;  // DisruptionTarget by TerminationByKubelet
+
+  bool status_queued = false;
+  api::Str phase;
+  // PodReadyToStartContainers, Initialized, Ready, ContainersReady, in this order.
+  std::array<ConditionState, 4> conditions;
+};
+
+struct PullRequest {
+  uint32_t pod = 0;
+  uint32_t pod_generation = 0;
+  uint32_t container = 0;
+  sim::SimTime asked;
+};
+
+struct Machine {
+  MachineSpec spec;
+  MachineState state = MachineState::kBooting;
+  uint32_t boots = 0;
+  apiserver::ClientId client = 0;
+  bool connected = false;
+  bool registered = false;  // its Node object was created by this kubelet
+  bool network = false;
+  api::Str node_uid;
+  api::Ref<const api::Node> about;  // what events about the node refer to
+  client::EventRecorder recorder{"kubelet", 0};
+  uint64_t entity = 0;
+  sim::SimTime up_since;
+  client::LeaseClock lease;
+  sim::SimTime beat;  // with simulate_every_beat: the last renewal event
+  std::string ip;
+  CpuHost cpu{MicroCores{}};
+  std::vector<uint32_t> pods;  // slots, in order of arrival
+  std::vector<uint32_t> ip_owner;  // by host part; grown on demand
+  uint16_t last_ip = 1;
+  std::vector<uint64_t> images;    // hashes of the names that are on disk, sorted
+  std::deque<PullRequest> pulls;   // the first is in progress
+  sim::EventId pull_event;
+  std::deque<uint32_t> status_queue;  // pod slots
+  bool status_busy = false;
+  std::vector<CpuHost::Change> rate_changes;
+  bool rates_announced = false;
+  bool memory_pressure = false;
+  sim::SimTime pressure_seen;
+  sim::EventId eviction_event;
+  int64_t requested_cpu = 0;
+  int64_t requested_memory = 0;
+};
+
+}  // namespace mainspring::node
