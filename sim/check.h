@@ -32,9 +32,9 @@ class InvariantBroken : public std::exception {
 
 }  // namespace mainspring::sim
 
-#define MAINSPRING_CHECK(condition, ...)                                                \
-  do {                                                                                  \
-    if (!(condition)) [[unlikely]]                                                      \
-      ::mainspring::sim::check_failed(#condition, __FILE_NAME__,                        \
+#define MAINSPRING_CHECK(condition, ...)                                                  \
+  do {                                                                                    \
+    if (!(condition)) [[unlikely]]                                                        \
+      ::mainspring::sim::check_failed(#condition, __FILE_NAME__,                          \
                                       __LINE__ __VA_OPT__(, ::fmt::format(__VA_ARGS__))); \
   } while (false)

@@ -24,7 +24,7 @@ class EventKind {
   constexpr EventKind() = default;
   constexpr EventKind(uint16_t value) : value_(value) {}  // NOLINT: implicit on purpose
   template <class Enum>
-    requires std::is_enum_v<Enum>
+  requires std::is_enum_v<Enum>
   constexpr EventKind(Enum value) : value_(static_cast<uint16_t>(value)) {}  // NOLINT
   constexpr operator uint16_t() const { return value_; }                     // NOLINT
 

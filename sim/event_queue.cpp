@@ -19,8 +19,7 @@ uint64_t EventQueue::new_slot(uint64_t cause, const EventPayload& payload, uint6
   const uint64_t sequence = next_sequence_++;
   MAINSPRING_CHECK(sequence < (uint64_t{1} << (64 - kSequenceShift)), "too many events in a run");
   const uint64_t id = (sequence << kSequenceShift) | (uint64_t{slot} << 1) | lane_bit;
-  slots_[slot] = Slot{id,        cause,        payload.a,        payload.b,
-                      payload.c, payload.kind, payload.component};
+  slots_[slot] = Slot{id, cause, payload.a, payload.b, payload.c, payload.kind, payload.component};
   ++live_;
   return id;
 }

@@ -74,9 +74,7 @@ void append_bytes(std::string& out, unsigned field, std::string_view bytes) {
 uint64_t zigzag(int64_t v) {
   return (static_cast<uint64_t>(v) << 1) ^ static_cast<uint64_t>(v >> 63);
 }
-int64_t unzigzag(uint64_t v) {
-  return static_cast<int64_t>(v >> 1) ^ -static_cast<int64_t>(v & 1);
-}
+int64_t unzigzag(uint64_t v) { return static_cast<int64_t>(v >> 1) ^ -static_cast<int64_t>(v & 1); }
 
 // Length prefix, the Entry's field and the message in it.
 std::string entry(unsigned kind, std::string_view message) {
@@ -137,7 +135,7 @@ class Hasher {
 // Consecutive entries. Bytes below `size` never change once a copy of the journal may see them.
 struct Chunk {
   std::shared_ptr<char[]> bytes;
-  size_t size = 0;      // bytes held: encoded, or compressed
+  size_t size = 0;  // bytes held: encoded, or compressed
   size_t capacity = 0;
   size_t raw_size = 0;  // when compressed: bytes encoded; else 0
 };

@@ -53,9 +53,7 @@ constexpr std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter,
 }
 
 // A uniform double in [0, 1) on the grid of 2^-53.
-constexpr double unit_double(uint64_t bits) {
-  return static_cast<double>(bits >> 11) * 0x1.0p-53;
-}
+constexpr double unit_double(uint64_t bits) { return static_cast<double>(bits >> 11) * 0x1.0p-53; }
 
 // A cursor over the draws of one entity of one stream.
 class Rng {
@@ -73,9 +71,7 @@ class Rng {
   // Uniform in [0, 1).
   constexpr double uniform() { return unit_double(next()); }
   // Uniform in (0, 1): never 0, for logarithms.
-  constexpr double uniform_open() {
-    return (static_cast<double>(next() >> 12) + 0.5) * 0x1.0p-52;
-  }
+  constexpr double uniform_open() { return (static_cast<double>(next() >> 12) + 0.5) * 0x1.0p-52; }
   // Uniform in [0, n), exactly, by rejection (Lemire 2019). n > 0.
   constexpr uint64_t below(uint64_t n) {
     detail::Uint128 product = detail::Uint128{next()} * n;

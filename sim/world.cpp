@@ -15,9 +15,9 @@ void check_floating_point_environment() {
   const volatile double half_step = 0x1.0p-53;
   const volatile double three_quarter_step = 0x1.8p-53;
   const volatile double least_normal = 0x1.0p-1022;
-  MAINSPRING_CHECK(one + half_step == 1.0 && one + three_quarter_step > 1.0 &&
-                       -one - three_quarter_step < -1.0,
-                   "floating-point rounding is not to nearest");
+  MAINSPRING_CHECK(
+      one + half_step == 1.0 && one + three_quarter_step > 1.0 && -one - three_quarter_step < -1.0,
+      "floating-point rounding is not to nearest");
   MAINSPRING_CHECK(least_normal * 0.5 > 0.0, "denormal numbers are flushed to zero");
 }
 
@@ -73,14 +73,13 @@ bool World::step_until(SimTime end) {
 }
 
 void World::rethrow_with_context(InvariantBroken& broken) const {
-  broken.add_context(
-      fmt::format("; virtual time {} ns, event {} (component {}, kind {}, a {}, b {}, c {}, cause "
-                  "{}), seed {}",
-                  now_.ns(), current_.sequence,
-                  current_.component.value < components_.size()
-                      ? components_[current_.component.value]->name()
-                      : "none",
-                  current_.kind, current_.a, current_.b, current_.c, current_.cause, seed_));
+  broken.add_context(fmt::format(
+      "; virtual time {} ns, event {} (component {}, kind {}, a {}, b {}, c {}, cause "
+      "{}), seed {}",
+      now_.ns(), current_.sequence,
+      current_.component.value < components_.size() ? components_[current_.component.value]->name()
+                                                    : "none",
+      current_.kind, current_.a, current_.b, current_.c, current_.cause, seed_));
   throw broken;
 }
 

@@ -18,9 +18,7 @@ TEST(Check, TextNamesConditionPlaceAndDetail) {
   }
 }
 
-TEST(Check, MessageIsOptional) {
-  EXPECT_THROW(MAINSPRING_CHECK(1 > 2), InvariantBroken);
-}
+TEST(Check, MessageIsOptional) { EXPECT_THROW(MAINSPRING_CHECK(1 > 2), InvariantBroken); }
 
 }  // namespace
 }  // namespace mainspring::sim

@@ -28,10 +28,10 @@ TEST(Philox, Random123KnownAnswers4x64) {
             (C64{0x16554d9eca36314c, 0xdb20fe9d672d0fdc, 0xd7e772cee186176b, 0x7e68b68aec7ba23b}));
   EXPECT_EQ(philox4x64({kOnes, kOnes, kOnes, kOnes}, {kOnes, kOnes}),
             (C64{0x87b092c3013fe90b, 0x438c3c67be8d0224, 0x9cc7d7c69cd777b6, 0xa09caebf594f0ba0}));
-  EXPECT_EQ(philox4x64({0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0,
-                        0x082efa98ec4e6c89},
-                       {0x452821e638d01377, 0xbe5466cf34e90c6c}),
-            (C64{0xa528f45403e61d95, 0x38c72dbd566e9788, 0xa5a1610e72fd18b5, 0x57bd43b5e52b7fe6}));
+  EXPECT_EQ(
+      philox4x64({0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89},
+                 {0x452821e638d01377, 0xbe5466cf34e90c6c}),
+      (C64{0xa528f45403e61d95, 0x38c72dbd566e9788, 0xa5a1610e72fd18b5, 0x57bd43b5e52b7fe6}));
 }
 
 // C++26's std::philox4x32 and philox4x64, default-constructed, must give these 10,000th values
@@ -61,7 +61,8 @@ TEST(Stream, SeedNameAndEntityEachChangeTheDraws) {
   std::set<uint64_t> draws;
   for (const uint64_t seed : {uint64_t{1}, uint64_t{2}}) {
     for (const char* name : {"kubelet.pull", "kubelet.start"}) {
-      for (const uint64_t entity : {uint64_t{1}, uint64_t{2}}) draws.insert(Stream(seed, name).at(entity, 0));
+      for (const uint64_t entity : {uint64_t{1}, uint64_t{2}})
+        draws.insert(Stream(seed, name).at(entity, 0));
     }
   }
   EXPECT_EQ(draws.size(), 8u);

@@ -77,9 +77,8 @@ Pair make_pair_of_nodes(uint64_t seed) {
 }
 
 uint64_t digest(const Pair& pair, const World& world) {
-  return hash_combine(
-      hash_combine(world.get(pair.left).seen(), world.get(pair.right).seen()),
-      hash_combine(world.execution_hash(), world.events_executed()));
+  return hash_combine(hash_combine(world.get(pair.left).seen(), world.get(pair.right).seen()),
+                      hash_combine(world.execution_hash(), world.events_executed()));
 }
 
 const SimTime kEnd = SimTime::from_ns(1'000'000'000);
@@ -140,7 +139,8 @@ TEST(World, RunningInPiecesIsRunningAtOnce) {
   Pair whole = make_pair_of_nodes(8);
   Pair pieces = make_pair_of_nodes(8);
   whole.world.run_until(kEnd);
-  for (int64_t ms = 1; ms <= 1000; ms += 3) pieces.world.run_until(SimTime::from_ns(ms * 1'000'000));
+  for (int64_t ms = 1; ms <= 1000; ms += 3)
+    pieces.world.run_until(SimTime::from_ns(ms * 1'000'000));
   EXPECT_EQ(digest(whole, whole.world), digest(pieces, pieces.world));
   EXPECT_EQ(pieces.world.now(), kEnd);
 }
