@@ -12,7 +12,6 @@
 
 namespace mainspring::api {
 
-class DefaultContext;
 class ValidateContext;
 struct TypeInfo;
 
@@ -108,7 +107,10 @@ struct TypeInfo {
   std::span<const FieldInfo> fields;  // in the order in which the API server prints them
   // Fields that Kubernetes has and this schema leaves in `extra`.
   std::span<const std::string_view> kept;
-  void (*defaults)(void* value, DefaultContext& context) = nullptr;
+  bool has_defaults = false;  // the struct or something in it can need a default
+  // Written by hand: what depends on several fields. Whether it would change anything, and doing.
+  bool (*needs_defaults)(const void* value) = nullptr;
+  void (*defaults)(void* value) = nullptr;
   void (*validate)(const void* value, ValidateContext& context) = nullptr;
 
   const FieldInfo* find(std::string_view json_name) const {

@@ -30,7 +30,7 @@ FLAGS = {"required": "kRequired", "always": "kAlways", "set": "kSet", "retainKey
 FORMATS = ["dns_label", "dns_subdomain", "port", "port_name", "labels", "annotations",
            "qualified_name", "label_value"]
 
-HOOKS = False
+HOOKS = True
 
 
 class SchemaError(Exception):
@@ -94,6 +94,7 @@ class Struct:
 class Schema:
     def __init__(self):
         self.structs, self.enums, self.enum_package = {}, {}, {}
+        self.defaulted = {}
         self.open_enums, self.by_package, self.kinds = set(), {p: [] for p in PACKAGES}, []
         for package in PACKAGES:
             self.read(package)
@@ -179,6 +180,15 @@ class Schema:
         for s in self.by_package[package]:
             visit(s)
         return result
+
+    def has_defaults(self, s):
+        """Whether the struct or anything in it can need a default."""
+        if s.name not in self.defaulted:
+            self.defaulted[s.name] = s.defaults or any(
+                f.default is not None or (f.shape == "kMap" and f.base == "Quantity") or
+                (f.base in self.structs and self.has_defaults(self.structs[f.base]))
+                for f in s.fields)
+        return self.defaulted[s.name]
 
     def cpp_type(self, f):
         base = SCALARS[f.base][0] if f.base in SCALARS else "Str" if f.base in self.enums else f.base
@@ -283,10 +293,11 @@ def make_hooks(schema):
            "// What a line of the schema cannot say is written by hand in defaults.cpp and\n"
            "// validate.cpp, one overload for every struct marked so.\n"
            "#pragma once\n\n#include \"models/api/types/forward.h\"\n\n"
-           "namespace mainspring::api {\n\nclass DefaultContext;\nclass ValidateContext;\n\n"]
+           "namespace mainspring::api {\n\nclass ValidateContext;\n\n"]
     for s in schema.structs.values():
         if s.defaults:
-            out.append(f"void default_fields({s.name}& value, DefaultContext& context);\n")
+            out.append(f"bool needs_defaults(const {s.name}& value);\n"
+                       f"void default_fields({s.name}& value);\n")
     out.append("\n")
     for s in schema.structs.values():
         if s.validate:
@@ -357,12 +368,13 @@ def make_descriptors(schema, package):
             out.append(f"static constexpr std::string_view k{s.name}Kept[] = {{" +
                        ", ".join(quote(k) for k in s.kept) + "};\n")
             kept = f"k{s.name}Kept"
-        hook = "nullptr"
+        needs, hook = "nullptr", "nullptr"
         if HOOKS and s.defaults:
-            hook = (f"[](void* p, DefaultContext& c) {{ "
-                    f"default_fields(*static_cast<{s.name}*>(p), c); }}")
+            needs = (f"[](const void* p) {{ "
+                     f"return needs_defaults(*static_cast<const {s.name}*>(p)); }}")
+            hook = f"[](void* p) {{ default_fields(*static_cast<{s.name}*>(p)); }}"
         check = "nullptr"
-        if HOOKS and s.validate:
+        if False and s.validate:
             check = (f"[](const void* p, ValidateContext& c) {{ "
                      f"validate_fields(*static_cast<const {s.name}*>(p), c); }}")
         out.append(
@@ -370,7 +382,9 @@ def make_descriptors(schema, package):
             f"    .name = {quote(s.name)}, .doc = {quote(s.doc)}, .size = sizeof({s.name}),\n"
             f"    .extra_offset = offsetof({s.name}, extra), "
             f".fields = {'k' + s.name + 'Fields' if fields else '{}'}, .kept = {kept},\n"
-            f"    .defaults = {hook},\n    .validate = {check}}};\n")
+            f"    .has_defaults = {'true' if schema.has_defaults(s) else 'false'},\n"
+            f"    .needs_defaults = {needs},\n    .defaults = {hook},\n"
+            f"    .validate = {check}}};\n")
     out.append("\n}  // namespace mainspring::api\n")
     return "".join(out)
 
