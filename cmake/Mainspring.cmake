@@ -106,3 +106,12 @@ function(mainspring_bench name)
   target_link_libraries(bench_${name} PRIVATE mainspring_flags ${ARG_LINKS}
                                               benchmark::benchmark_main)
 endfunction()
+
+# mainspring_fuzz(NAME LINKS target...): one libFuzzer program from NAME.cpp. The preset `fuzz`
+# instruments the libraries.
+function(mainspring_fuzz name)
+  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
+  add_executable(fuzz_${name} ${name}.cpp)
+  target_link_libraries(fuzz_${name} PRIVATE mainspring_flags ${ARG_LINKS})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()

@@ -258,7 +258,7 @@ std::string Quantity::to_string() const {
   }
   if (format != Format::kBinarySi) {
     // As few digits as possible, then an exponent divisible by three.
-    while (m % 10 == 0) {
+    while (m % 10 == 0 && exponent < kMaxScale) {
       m /= 10;
       ++exponent;
     }

@@ -657,17 +657,21 @@ def check_registered(files):
     texts = {f.path: f.text for f in files}
 
     def reached(folder):
+        """Whether every CMakeLists.txt on the way down from the root adds the next one."""
+        below = []
         while folder:
-            parent, name = os.path.split(folder)
-            above = texts.get(f"{parent}/CMakeLists.txt" if parent else "CMakeLists.txt", "")
-            named = re.search(rf"add_subdirectory\(\s*{re.escape(name)}\b", above)
-            if not named and not (
-                re.search(r"add_subdirectory\(\$\{\w+\}\)", above)
-                and re.search(rf"\b{re.escape(name)}\b", above)
+            folder, name = os.path.split(folder)
+            below.insert(0, name)
+            above = texts.get(f"{folder}/CMakeLists.txt" if folder else "CMakeLists.txt")
+            if above is None:
+                continue
+            path = "/".join(below)
+            listed = re.search(r"add_subdirectory\(\$\{\w+\}\)", above)
+            if re.search(rf"add_subdirectory\(\s*{re.escape(path)}\s*\)", above) or (
+                listed and re.search(rf"\b{re.escape(path)}\b", above)
             ):
-                return False
-            folder = parent
-        return True
+                below = []
+        return not below
 
     for f in cpp(files):
         if not f.path.endswith(".cpp") or not f.path.startswith(
