@@ -13,18 +13,15 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "models/apiserver/registry.h"
 #include "models/apiserver/store.h"
 #include "models/client/control_loop.h"
 #include "models/client/request.h"
-#include "models/client/token_bucket.h"
-#include "sim/distributions.h"
 #include "sim/random.h"
 #include "sim/world.h"
 
@@ -58,8 +55,9 @@ class ApiServer final : public sim::Component {
  public:
   struct Options {
     Latency latency;
+    AdmissionOptions admission;
     int64_t epoch_unix_ns = 0;  // the wall clock at SimTime 0
-    std::string cluster_cidr = "10.0.0.0/16";  // of services
+    std::string service_cidr = "10.96.0.0/12";  // kubeadm's default
   };
 
   explicit ApiServer(Options options);
@@ -107,12 +105,17 @@ class ApiServer final : public sim::Component {
 
  private:
   struct Impl;
-  enum EventKind : uint16_t { kArrive, kWatchResume };
+  enum EventKind : uint16_t { kArrive };
+
+  sim::Duration latency(sim::World& world, std::string_view stream, uint64_t entity, uint64_t draw,
+                        sim::Duration fixed) const;
+  void deliver(sim::World& world, WatchId id, uint64_t ticket);
+  void publish(sim::World& world, const client::WatchEvent& change);
+  void journal_change(sim::World& world, const client::WatchEvent& change);
 
   Options options_;
   Store store_;
   std::unique_ptr<Impl> impl_;
-  friend class Admission;
 };
 
 }  // namespace mainspring::apiserver

@@ -65,7 +65,6 @@ class ControlHost final : public sim::Component {
   std::map<client::Cookie, std::pair<uint32_t, client::Cookie>> in_flight_;
   client::Cookie next_cookie_ = 1;
   sim::ComponentId metrics_{};
-  bool started_ = false;
 };
 
 }  // namespace mainspring::apiserver

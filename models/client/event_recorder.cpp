@@ -29,14 +29,14 @@ uint64_t fnv(std::string_view s) {
 
 std::string object_key(const api::Object& o) {
   const api::KindInfo& info = api::kind_info(o);
-  return fmt::format("{}/{}/{}/{}", info.kind, o.metadata.namespace_.view(), o.metadata.name.view(),
+  return fmt::format("{}/{}/{}/{}", info.name, o.metadata.namespace_.view(), o.metadata.name.view(),
                      o.metadata.uid.view());
 }
 
 api::ObjectReference reference_to(const api::Object& o) {
   const api::KindInfo& info = api::kind_info(o);
   api::ObjectReference r;
-  r.kind = info.kind;
+  r.kind = info.name;
   r.api_version = info.api_version;
   r.name = o.metadata.name;
   r.namespace_ = o.metadata.namespace_;

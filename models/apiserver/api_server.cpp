@@ -1,0 +1,200 @@
+#include "models/apiserver/api_server.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "models/apiserver/registry.h"
+#include "sim/check.h"
+
+namespace mainspring::apiserver {
+
+namespace {
+// A slab: values with dense numbers that are reused, for what is on its way through the queue.
+template <class T>
+class Slab {
+ public:
+  uint64_t put(T value) {
+    if (!free_.empty()) {
+      const uint64_t n = free_.back();
+      free_.pop_back();
+      items_[n] = std::move(value);
+      return n;
+    }
+    items_.push_back(std::move(value));
+    return items_.size() - 1;
+  }
+  T take(uint64_t n) {
+    T value = std::move(items_[n]);
+    items_[n] = T();
+    free_.push_back(n);
+    return value;
+  }
+
+ private:
+  std::vector<T> items_;
+  std::vector<uint64_t> free_;
+};
+
+struct Client {
+  std::string name;
+  uint64_t entity = 0;  // of the latency streams
+  client::TokenBucket bucket;
+  ReplyTo reply;
+  uint64_t requests = 0;
+};
+
+struct Watch {
+  ClientId client = 0;
+  api::Kind kind{};
+  ReplyTo to;
+  WatchFilter filter;
+  sim::SimTime last;  // of the delivery sent last: none overtakes it
+  uint64_t delivered = 0;
+};
+
+struct InFlight {
+  ClientId client = 0;
+  uint64_t cookie = 0;
+  client::Request request;
+};
+
+struct Held {  // a delivery kept back while the server is unavailable
+  WatchId watch = 0;
+  uint64_t ticket = 0;
+};
+}  // namespace
+
+struct ApiServer::Impl {
+  Impl() = default;
+  std::vector<Client> clients;
+  std::vector<Watch> watches;
+  std::vector<std::vector<WatchId>> by_kind = std::vector<std::vector<WatchId>>(api::kKindCount);
+  Slab<InFlight> requests;
+  Slab<client::Outcome> outcomes;
+  Slab<client::WatchEvent> changes;
+  std::vector<Held> held;
+  bool available = true;
+  Registry registry;
+};
+
+ApiServer::ApiServer(Options options)
+    : options_(std::move(options)), impl_(std::make_unique<Impl>()) {
+  impl_->registry.configure(options_.admission, options_.service_cidr);
+}
+ApiServer::~ApiServer() = default;
+ApiServer::ApiServer(const ApiServer& other)
+    : Component(other),
+      options_(other.options_),
+      store_(other.store_),
+      impl_(std::make_unique<Impl>(*other.impl_)) {}
+
+std::unique_ptr<sim::Component> ApiServer::clone() const {
+  return std::make_unique<ApiServer>(*this);
+}
+
+void ApiServer::start(sim::World& world) {
+  for (client::Request& request : impl_->registry.bootstrap()) execute(world, request);
+}
+
+ClientId ApiServer::connect(std::string_view name, client::ClientLimits limits, ReplyTo reply) {
+  const ClientId id = static_cast<ClientId>(impl_->clients.size());
+  impl_->clients.push_back(Client{std::string(name), sim::hash64(name),
+                                  client::TokenBucket(limits.qps_milli, limits.burst), reply, 0});
+  return id;
+}
+
+sim::Duration ApiServer::latency(sim::World& world, std::string_view stream, uint64_t entity,
+                                 uint64_t draw, sim::Duration fixed) const {
+  const int64_t jitter = options_.latency.jitter.ns();
+  if (jitter <= 0) return fixed;
+  const uint64_t word = world.stream(stream).at(entity, draw);
+  return fixed + sim::Duration::nanos(static_cast<int64_t>(word % static_cast<uint64_t>(jitter)));
+}
+
+void ApiServer::submit(sim::World& world, ClientId client, client::Request request,
+                       uint64_t cookie) {
+  Client& c = impl_->clients[client];
+  const sim::SimTime leaves = sim_time(c.bucket.take(wall(world.now())));
+  const sim::Duration way = latency(world, "apiserver.request", c.entity, 2 * c.requests,
+                                    options_.latency.request);
+  const uint64_t slot = impl_->requests.put(InFlight{client, cookie, std::move(request)});
+  world.schedule(leaves + way, id(), kArrive, slot, c.requests);
+  ++c.requests;
+}
+
+void ApiServer::handle(sim::World& world, const sim::Event& event) {
+  if (event.kind == kArrive) {
+    InFlight in = impl_->requests.take(event.a);
+    Client& c = impl_->clients[in.client];
+    client::Outcome outcome;
+    if (impl_->available) {
+      outcome = execute(world, in.request);
+    } else {
+      outcome.code = 503;
+      outcome.reason = "ServiceUnavailable";
+      outcome.message = "the server is currently unable to handle the request";
+    }
+    const sim::Duration way = latency(world, "apiserver.request", c.entity, 2 * event.b + 1,
+                                      options_.latency.response);
+    const uint64_t ticket = impl_->outcomes.put(std::move(outcome));
+    world.schedule(way, c.reply.component, c.reply.kind, in.cookie, ticket, in.client);
+    return;
+  }
+  MAINSPRING_CHECK(false, "the API server has no event {}", event.kind);
+}
+
+client::Outcome ApiServer::take_outcome(uint64_t ticket) { return impl_->outcomes.take(ticket); }
+
+WatchId ApiServer::watch(ClientId client, api::Kind kind, ReplyTo to, WatchFilter filter) {
+  const WatchId id = static_cast<WatchId>(impl_->watches.size());
+  impl_->watches.push_back(Watch{client, kind, to, filter, sim::SimTime(), 0});
+  impl_->by_kind[static_cast<size_t>(kind)].push_back(id);
+  return id;
+}
+
+client::WatchEvent ApiServer::take_change(uint64_t ticket) { return impl_->changes.take(ticket); }
+
+void ApiServer::set_available(sim::World& world, bool available) {
+  if (impl_->available == available) return;
+  impl_->available = available;
+  if (!available) return;
+  const std::vector<Held> held = std::exchange(impl_->held, {});
+  for (const Held& h : held) deliver(world, h.watch, h.ticket);
+}
+
+void ApiServer::deliver(sim::World& world, WatchId id, uint64_t ticket) {
+  Watch& w = impl_->watches[id];
+  const Client& c = impl_->clients[w.client];
+  const uint64_t entity = c.entity ^ (0x9e3779b97f4a7c15ULL * (static_cast<uint64_t>(w.kind) + 1));
+  const sim::Duration way =
+      latency(world, "apiserver.watch", entity, w.delivered++, options_.latency.watch);
+  w.last = std::max(w.last, world.now() + way);
+  world.schedule(w.last, w.to.component, w.to.kind, id, ticket);
+}
+
+void ApiServer::publish(sim::World& world, const client::WatchEvent& change) {
+  for (const WatchId id : impl_->by_kind[static_cast<size_t>(change.object->kind)]) {
+    client::WatchEvent seen = change;
+    if (impl_->watches[id].filter.bound_pods_only && !bound_view(seen)) continue;
+    const uint64_t ticket = impl_->changes.put(std::move(seen));
+    if (impl_->available) {
+      deliver(world, id, ticket);
+    } else {
+      impl_->held.push_back(Held{id, ticket});
+    }
+  }
+}
+
+client::Outcome ApiServer::execute(sim::World& world, const client::Request& request) {
+  Transaction tx{world, *this, store_, wall(world.now()), {}};
+  client::Outcome outcome = impl_->registry.execute(tx, request);
+  for (const client::WatchEvent& change : tx.changes) {
+    journal_change(world, change);
+    publish(world, change);
+  }
+  return outcome;
+}
+
+}  // namespace mainspring::apiserver

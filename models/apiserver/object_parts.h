@@ -1,0 +1,19 @@
+// Spec and status as parts of an object: what the main resource and the status subresource of the
+// API keep apart.
+#pragma once
+
+#include "models/api/object.h"
+
+namespace mainspring::apiserver {
+
+// Sets the status to its zero value.
+void clear_status(api::Object& object);
+// Takes over the status of another object of the same kind.
+void copy_status(const api::Object& from, api::Object& to);
+// Conditions of `old` that `next` does not name, by type, are added to `next`: what a strategic
+// merge of status.conditions does. Pods and nodes.
+void merge_conditions(const api::Object& old, api::Object& next);
+// Whether everything but metadata and status is equal: what metadata.generation counts.
+bool equal_spec(const api::Object& a, const api::Object& b);
+
+}  // namespace mainspring::apiserver
