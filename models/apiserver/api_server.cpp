@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "models/apiserver/registry.h"
+#include "models/client/token_bucket.h"
 #include "sim/check.h"
 
 namespace mainspring::apiserver {

@@ -7,14 +7,17 @@
 #include <charconv>
 #include <utility>
 
-#include "models/api/codec.h"
+#include "models/api/compare.h"
+#include "models/api/defaulting.h"
 #include "models/api/diagnostics.h"
 #include "models/api/labels.h"
 #include "models/api/object.h"
+#include "models/api/patch.h"
 #include "models/api/pod_helpers.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/policy.h"
 #include "models/api/types/scheduling.h"
+#include "models/api/validation.h"
 #include "models/apiserver/api_server.h"
 #include "models/apiserver/object_parts.h"
 #include "models/apiserver/quota.h"
@@ -62,19 +65,8 @@ Outcome conflict(const api::KindInfo& info, std::string_view name, std::string_v
 constexpr std::string_view kModified =
     "the object has been modified; please apply your changes to the latest version and try again";
 
-Outcome invalid(const api::Object& o, const api::Diagnostics& problems) {
-  const api::KindInfo& info = api::kind_info(o);
-  std::string kind(info.name);
-  if (!info.group.empty()) kind += fmt::format(".{}", info.group);
-  std::string text;
-  size_t n = 0;
-  for (const api::Diagnostic& d : problems.errors()) {
-    if (n++ > 0) text += ", ";
-    text += d.message;
-  }
-  if (n > 1) text = "[" + text + "]";
-  return failure(422, "Invalid",
-                 fmt::format("{} \"{}\" is invalid: {}", kind, o.metadata.name.view(), text));
+Outcome invalid(const api::Object& o, const std::vector<api::FieldError>& errors) {
+  return failure(422, "Invalid", api::invalid_message(o, errors));
 }
 
 void set_version(api::Object& o, uint64_t version) {
@@ -292,9 +284,8 @@ Outcome Registry::create(Transaction& tx, const Request& r) {
   if (info.has_status && r.kind != api::Kind::Node) clear_status(*o);
   api::set_defaults(*o);
   if (!admit_create(tx, *o, out)) return out;
-  api::Diagnostics problems;
-  api::validate(*o, problems);
-  if (problems.has_errors()) return invalid(*o, problems);
+  const std::vector<api::FieldError> errors = api::validate(*o);
+  if (!errors.empty()) return invalid(*o, errors);
   if (!charge_quota(tx, *o, out)) return out;
   set_version(*o, tx.store.next_version());
   tx.store.put(o);
@@ -383,7 +374,7 @@ bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
   }
   pod.status = api::PodStatus();
   pod.status.phase = "Pending";
-  pod.status.qos_class = api::qos_class(pod);
+  pod.status.qos_class = api::compute_qos_class(pod.spec);
   if (!pod.spec.scheduling_gates.empty()) {
     api::PodCondition gated;
     gated.type = "PodScheduled";
@@ -517,7 +508,9 @@ Outcome Registry::patch(Transaction& tx, const Request& r) {
       next = api::apply_json_patch(old, r.patch, problems);
       break;
   }
-  if (!next || problems.has_errors()) return invalid(old, problems);
+  if (!next || !problems.ok()) {
+    return failure(400, "BadRequest", problems.to_text());
+  }
   const bool status_only = r.verb == Verb::kPatchStatusJson;
   if (status_only) {
     api::Ref<api::Object> merged = api::clone(old);
@@ -577,10 +570,9 @@ Outcome Registry::commit(Transaction& tx, const api::ObjectRef& held, api::Ref<a
   meta.generation = before.generation;
   if (!status_only) {
     if (info.tracks_generation && !equal_spec(*old, *next)) ++meta.generation;
-    api::Diagnostics problems;
-    api::validate(*next, problems);
-    api::validate_update(*old, *next, problems);
-    if (problems.has_errors()) return invalid(*next, problems);
+    std::vector<api::FieldError> errors = api::validate(*next);
+    for (api::FieldError& e : api::validate_update(*old, *next)) errors.push_back(std::move(e));
+    if (!errors.empty()) return invalid(*next, errors);
   }
   if (api::equal(*old, *next)) return success(old);
   if (old->kind == api::Kind::Service) admit_service(tx, api::as<api::Service>(*next));
@@ -717,7 +709,8 @@ Outcome Registry::bind(Transaction& tx, const Request& r) {
   api::PodCondition scheduled;
   scheduled.type = "PodScheduled";
   scheduled.status = "True";
-  api::set_condition(next->status.conditions, scheduled, tx.now);
+  scheduled.last_transition_time = tx.now.truncated_to_second();
+  api::set_pod_condition(next->status, scheduled);
   set_version(*next, tx.store.next_version());
   tx.changes.push_back(WatchEvent{WatchType::kModified, next, *found});
   tx.store.put(next);
@@ -775,7 +768,8 @@ Outcome Registry::evict(Transaction& tx, const Request& r) {
     target_condition.status = "True";
     target_condition.reason = "EvictionByEvictionAPI";
     target_condition.message = "Eviction API: evicting";
-    api::set_condition(marked->status.conditions, target_condition, tx.now);
+    target_condition.last_transition_time = tx.now.truncated_to_second();
+    api::set_pod_condition(marked->status, target_condition);
     commit(tx, pod_ref, marked, true);
   }
   Outcome done = delete_object(tx, *tx.store.find(r.kind, r.ns, r.name), r);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/api/time_format.h"
 #include "models/api/types/core.h"
 
 namespace mainspring::client {
@@ -95,12 +96,6 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
   if (seen.count > 0) {
     ++seen.count;
     seen.last = now.truncated_to_second();
-    api::Ref<api::Event> body = api::make<api::Event>();
-    body->metadata.name = seen.name;
-    body->metadata.namespace_ = request.ns;
-    body->count = seen.count;
-    body->last_timestamp = seen.last;
-    body->message = message;
     request.verb = Verb::kPatch;
     request.name = seen.name;
     request.patch_type = PatchType::kStrategicMerge;

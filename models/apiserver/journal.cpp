@@ -1,0 +1,32 @@
+// How changes of the store stand in the journal: type "store.add", "store.update" or
+// "store.delete", key "KIND/NAMESPACE/NAME", payload what differs from the version before.
+#include <fmt/format.h>
+
+#include "models/api/compare.h"
+#include "models/apiserver/api_server.h"
+
+namespace mainspring::apiserver {
+
+void ApiServer::journal_change(sim::World& world, const client::WatchEvent& change) {
+  const api::Object& object = *change.object;
+  const std::string key =
+      fmt::format("{}/{}/{}", api::kind_name_of(object), object.metadata.namespace_.view(),
+                  object.metadata.name.view());
+  std::string payload;
+  switch (change.type) {
+    case client::WatchType::kAdded:
+      api::encode_delta(nullptr, object, payload);
+      world.record("store.add", key, payload);
+      return;
+    case client::WatchType::kModified:
+      api::encode_delta(change.old.get(), object, payload);
+      world.record("store.update", key, payload);
+      return;
+    case client::WatchType::kDeleted:
+      payload = object.metadata.resource_version.str();
+      world.record("store.delete", key, payload);
+      return;
+  }
+}
+
+}  // namespace mainspring::apiserver

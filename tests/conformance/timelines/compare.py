@@ -1,0 +1,225 @@
+"""Compares two timelines of a cluster: a run of Mainspring with recordings of a real control plane.
+
+A timeline is a file of JSON lines as data/README.md describes it. It is boiled down to *tracks*: one
+sequence of (time, state) per object, events as one track per reason and message. Names that the API
+server generates are replaced by their owner's, because they differ from run to run.
+
+What two runs of the real control plane do not share is not asked of the simulator either:
+
+- states that last less than SETTLE seconds are left out: how far concurrent workers get between two
+  status writes is a matter of machine noise;
+- times agree within 0.5 s or 5 %, whichever is larger, plus what two recordings differ by;
+- where two recordings have different sequences, each of them is a right answer.
+"""
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+SETTLE = 0.35
+TOLERANCE_SECONDS = 0.5
+TOLERANCE_SHARE = 0.05
+
+
+def read(path: Path) -> list[dict]:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
+
+
+class Names:
+    """Replaces generated names by what they stand for."""
+
+    def __init__(self, lines: list[dict]):
+        self.of: dict[str, str] = {}
+        revisions: dict[str, int] = defaultdict(int)
+        for line in lines:
+            if line.get("kind") == "ReplicaSet" and line.get("type") == "ADDED":
+                meta = line["object"]["metadata"]
+                owner = next(iter(meta.get("ownerReferences", [])), None)
+                if owner and meta["name"] not in self.of:
+                    revisions[owner["name"]] += 1
+                    self.of[meta["name"]] = f"{owner['name']}-<rs{revisions[owner['name']]}>"
+        for line in lines:
+            if line.get("kind") in ("Pod", "EndpointSlice") and line.get("type") == "ADDED":
+                meta = line["object"]["metadata"]
+                if meta.get("generateName"):
+                    base = meta["generateName"].rstrip("-")
+                    tag = "pod" if line["kind"] == "Pod" else "slice"
+                    self.of[meta["name"]] = f"{self.of.get(base, base)}-<{tag}>"
+        self.pattern = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
+    def __call__(self, text: str) -> str:
+        return self.pattern.sub(lambda m: self.of.get(m.group(0), m.group(0)), text)
+
+
+def conditions(status: dict, *types: str) -> dict:
+    found = {c["type"]: c for c in status.get("conditions") or []}
+    chosen = types or sorted(found)
+    return {t: (found[t]["status"], found[t].get("reason", "")) for t in chosen if t in found}
+
+
+def state_of(kind: str, o: dict, names: Names):
+    """What of an object is compared, or None if nothing is."""
+    status, spec, meta = o.get("status") or {}, o.get("spec") or {}, o["metadata"]
+    going = bool(meta.get("deletionTimestamp"))
+    if kind == "Pod":
+        return {"phase": status.get("phase"), "conditions": conditions(status), "deleting": going,
+                "reason": status.get("reason")}
+    if kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"):
+        counts = {k: v for k, v in status.items()
+                  if isinstance(v, (int, str)) and not k.endswith(("Time", "Revision", "Hash"))
+                  and k != "observedGeneration"}
+        return {"replicas": spec.get("replicas"), "counts": counts,
+                "conditions": conditions(status), "deleting": going}
+    if kind == "Node":
+        taints = sorted(f"{t['key']}={t.get('value', '')}:{t['effect']}"
+                        for t in spec.get("taints") or [])
+        return {"taints": taints, "unschedulable": spec.get("unschedulable", False),
+                "conditions": conditions(status)}
+    if kind == "EndpointSlice":
+        seen: dict[str, int] = defaultdict(int)
+        for e in o.get("endpoints") or []:
+            c = e.get("conditions") or {}
+            seen["".join(k[0] for k in ("ready", "serving", "terminating") if c.get(k))] += 1
+        return {"endpoints": dict(sorted(seen.items())),
+                "ports": [(p.get("name"), p.get("port"), p.get("protocol"))
+                          for p in o.get("ports") or []]}
+    if kind == "HorizontalPodAutoscaler":
+        return {"current": status.get("currentReplicas"), "desired": status.get("desiredReplicas"),
+                "conditions": conditions(status)}
+    if kind == "PodDisruptionBudget":
+        return {k: status.get(k) for k in ("currentHealthy", "desiredHealthy", "disruptionsAllowed",
+                                           "expectedPods")}
+    if kind == "ResourceQuota":
+        return {"used": status.get("used"), "hard": status.get("hard")}
+    if kind == "Namespace":
+        return {"phase": status.get("phase")}
+    if kind in ("Service", "PersistentVolumeClaim"):
+        return {"exists": True}
+    return None
+
+
+def tracks(lines: list[dict]) -> dict[str, list[list[tuple[float, str]]]]:
+    """Per normalised name, the sequences of all objects that share it, each settled."""
+    names = Names(lines)
+    open_tracks: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    label: dict[tuple[str, str], str] = {}
+    events: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    end = max((line["t"] for line in lines if "t" in line), default=0.0)
+    for line in lines:
+        kind, t = line.get("kind"), line.get("t", 0.0)
+        if kind in (None, "Step", "Metrics"):
+            continue
+        o = line["object"]
+        if kind == "Event":
+            if t < 0 or line["type"] == "DELETED":
+                continue
+            about = o["involvedObject"]
+            message = re.sub(r" to n-\d+$", " to <node>", names(o.get("message") or ""))
+            message = re.sub(r"\b\d+\.\d+(s|ms)\b", "<duration>", message)
+            key = f"Event {about['kind']}/{names(about['name'])} {o.get('type')} {o['reason']}: {message}"
+            events[key].append((t, "seen"))
+            continue
+        uid = (kind, o["metadata"]["uid"])
+        if line["type"] == "DELETED":
+            open_tracks.setdefault(uid, []).append((t, '"gone"'))
+            continue
+        state = state_of(kind, o, names)
+        if state is None:
+            continue
+        text = json.dumps(state, sort_keys=True)
+        track = open_tracks.setdefault(uid, [])
+        label.setdefault(uid, f"{kind} {o['metadata'].get('namespace', '')}/"
+                              f"{names(o['metadata']['name'])}")
+        if not track or track[-1][1] != text:
+            track.append((t, text))
+    result: dict[str, list[list[tuple[float, str]]]] = defaultdict(list)
+    for uid, track in open_tracks.items():
+        if uid in label:
+            result[label[uid]].append(settled(track, end))
+    for key, seen in events.items():
+        result[key].append([(seen[0][0], f"{len(seen)} times")])
+    for group in result.values():
+        group.sort(key=lambda s: ([x for _, x in s], [x for x, _ in s]))
+    return dict(result)
+
+
+def settled(track: list[tuple[float, str]], end: float) -> list[tuple[float, str]]:
+    kept: list[tuple[float, str]] = []
+    for i, (t, state) in enumerate(track):
+        until = track[i + 1][0] if i + 1 < len(track) else end + 1e9
+        if until - t < SETTLE:
+            continue
+        # A state that was passed through on the way from another one begins where that one ended.
+        if not kept or kept[-1][1] != state:
+            kept.append((t, state))
+    return kept
+
+
+def agree(mine: float, theirs: list[float], spread: float) -> bool:
+    return any(abs(mine - t) <= max(TOLERANCE_SECONDS, TOLERANCE_SHARE * abs(t)) + spread
+               for t in theirs)
+
+
+def group_by_shape(group):
+    shapes = defaultdict(list)
+    for track in group:
+        shapes[tuple(s for _, s in track)].append([t for t, _ in track])
+    for members in shapes.values():
+        members.sort()
+    return shapes
+
+
+def brief(state: str) -> str:
+    return state if len(state) < 300 else state[:300] + "..."
+
+
+def first_difference(run: list[dict], recordings: list[list[dict]]) -> str | None:
+    """None if the run agrees with the recordings, else the first difference in words."""
+    ours = tracks(run)
+    theirs = [tracks(r) for r in recordings]
+    differences: list[tuple[float, str]] = []
+    for key in sorted(set(ours).union(*theirs)):
+        if all(key not in t for t in theirs):
+            differences.append((ours[key][0][0][0] if ours[key][0] else 0.0,
+                                f"{key}: only in the simulation"))
+            continue
+        present = [t[key] for t in theirs if key in t]
+        if key not in ours:
+            if len(present) == len(theirs):
+                differences.append((present[0][0][0][0] if present[0][0] else 0.0,
+                                    f"{key}: missing in the simulation"))
+            continue
+        verdicts = [compare_group(key, ours[key], p, present) for p in present]
+        if all(verdicts):
+            differences.append(min(v for v in verdicts if v))
+    return min(differences)[1] if differences else None
+
+
+def compare_group(key, mine, reference, all_references):
+    """(time, difference) of one group of tracks against one recording, or None."""
+    a, b = group_by_shape(mine), group_by_shape(reference)
+    others = [group_by_shape(r) for r in all_references]
+    for shape in sorted(set(a) | set(b), key=str):
+        na, nb = len(a.get(shape, [])), len(b.get(shape, []))
+        counts = [len(o.get(shape, [])) for o in others]
+        if na != nb and not min(counts) <= na <= max(counts):
+            when = (a.get(shape) or b.get(shape))[0]
+            mine_shapes = [" > ".join(brief(s) for s in x) for x in a if x not in b]
+            return (when[0] if when else 0.0,
+                    f"{key}: {na} of {nb} tracks "
+                    f"{' > '.join(brief(s) for s in shape)}"
+                    + (f"; the simulation has {mine_shapes[0]}" if mine_shapes and nb else ""))
+        for i in range(min(na, nb)):
+            for step, t in enumerate(a[shape][i]):
+                their_times = [o[shape][min(i, len(o[shape]) - 1)][step]
+                               for o in others if o.get(shape)]
+                spread = max(their_times) - min(their_times)
+                if not agree(t, their_times, spread):
+                    return (t, f"{key}: {brief(shape[step])} at {t:.2f} s, "
+                               f"recorded at {their_times[0]:.2f} s")
+    return None
