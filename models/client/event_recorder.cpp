@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "models/api/time_format.h"
+#include "models/api/time_text.h"
 #include "models/api/types/core.h"
 
 namespace mainspring::client {
@@ -101,7 +101,7 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
     request.patch_type = PatchType::kStrategicMerge;
     api::Json patch = api::Json::object();
     patch.set("count", api::Json(static_cast<int64_t>(seen.count)));
-    patch.set("lastTimestamp", api::Json(api::format_rfc3339(seen.last)));
+    patch.set("lastTimestamp", api::Json(api::format_time(seen.last)));
     patch.set("message", api::Json(message));
     request.patch = patch;
   } else {
@@ -147,7 +147,7 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
     request.patch_type = PatchType::kStrategicMerge;
     api::Json series = api::Json::object();
     series.set("count", api::Json(static_cast<int64_t>(seen.count)));
-    series.set("lastObservedTime", api::Json(api::format_rfc3339_micro(now)));
+    series.set("lastObservedTime", api::Json(api::format_micro_time(now)));
     api::Json patch = api::Json::object();
     patch.set("series", series);
     request.patch = patch;

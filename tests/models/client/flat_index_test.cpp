@@ -29,7 +29,9 @@ TEST(FlatIndex, AgreesWithAMapOverRandomSetsAndErases) {
     const auto found = model.find(key);
     const std::optional<uint32_t> value = index.find(key);
     ASSERT_EQ(value.has_value(), found != model.end()) << key;
-    if (value) EXPECT_EQ(*value, found->second);
+    if (value) {
+      EXPECT_EQ(*value, found->second);
+    }
   }
 }
 
