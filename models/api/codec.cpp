@@ -1,6 +1,5 @@
 #include "models/api/codec.h"
 
-#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -268,7 +267,9 @@ Json struct_json(const TypeInfo& type, const void* value) {
   return Json::object(std::move(members));
 }
 
-Json field_json(const FieldInfo& f, const void* field) {
+}  // namespace
+
+Json encode_field(const FieldInfo& f, const void* field) {
   switch (f.shape) {
     case Shape::kValue:
       if (f.type == FieldType::kStruct) return struct_json(*f.type_info, field);
@@ -314,11 +315,13 @@ Json field_json(const FieldInfo& f, const void* field) {
   return Json();
 }
 
+namespace {
+
 void encode_members(const TypeInfo& type, const void* value, std::vector<Json::Member>& out) {
   for (const FieldInfo& f : type.fields) {
     const void* field = field_of(value, f);
     if (!f.has(FieldInfo::kAlways) && is_absent(f, field)) continue;
-    out.push_back({f.name, field_json(f, field)});
+    out.push_back({f.name, encode_field(f, field)});
   }
   const Json& extra = extra_of(type, value);
   for (const Json::Member& m : extra.members()) out.push_back(m);

@@ -93,4 +93,9 @@ inline bool is_absent(const FieldInfo& f, const void* field) {
   });
 }
 
+// The tree of one field; null for what is absent.
+Json encode_field(const FieldInfo& f, const void* field);
+// Equality of two structs of the type, with shared parts skipped.
+bool equal_value(const TypeInfo& type, const void* a, const void* b);
+
 }  // namespace mainspring::api
