@@ -485,6 +485,11 @@ Outcome Registry::update_status(Transaction& tx, const Request& r) {
   }
   api::Ref<api::Object> next = api::clone(old);
   copy_status(*r.body, *next);
+  // The Deployment's status strategy keeps spec and labels only: its controller writes the
+  // revision annotation together with the status (pkg/registry/apps/deployment/strategy.go).
+  if (r.verb == Verb::kUpdateStatus && next->kind == api::Kind::Deployment) {
+    next->metadata.annotations = sent.annotations;
+  }
   if (r.verb == Verb::kPatchStatus) merge_conditions(old, *next);
   return commit(tx, *found, std::move(next), true);
 }

@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "models/api/codec.h"
+#include "models/api/time_text.h"
 #include "models/api/types/discovery.h"
 #include "models/controllers/script.h"
 #include "models/controllers/util.h"
@@ -200,7 +200,7 @@ class SliceReconciler {
   void family(const std::vector<const Pod*>& pods, const std::vector<SliceRef>& existing,
               bool ipv6);
   void place(Group& group, std::string_view address_type);
-  void finish(size_t first_create, size_t first_update, size_t first_remove);
+  void finish(size_t first_create, size_t first_remove);
   void add_hints(std::vector<SliceRef>& unchanged);
   bool hint(std::vector<Endpoint>& endpoints) const;
   Endpoint endpoint_of(const Pod& pod, bool ipv6) const;
@@ -296,7 +296,7 @@ Changes SliceReconciler::run(const std::vector<const Pod*>& pods,
   }
   changes_.remove.insert(changes_.remove.end(), unsupported.begin(), unsupported.end());
 
-  const std::string text = trigger.is_zero() ? std::string() : api::format_rfc3339(trigger);
+  const std::string text = trigger.is_zero() ? std::string() : api::format_time(trigger);
   const auto stamp = [&](EndpointSlice& s) {
     if (trigger.is_zero()) {
       s.metadata.annotations.erase(kTriggerTime);
@@ -314,7 +314,6 @@ void SliceReconciler::family(const std::vector<const Pod*>& pods,
                              const std::vector<SliceRef>& existing, bool ipv6) {
   const std::string_view address_type = ipv6 ? "IPv6" : "IPv4";
   const size_t first_create = changes_.create.size();
-  const size_t first_update = changes_.update.size();
   const size_t first_remove = changes_.remove.size();
   unchanged_.clear();
 
@@ -364,7 +363,7 @@ void SliceReconciler::family(const std::vector<const Pod*>& pods,
     }
   }
   add_hints(unchanged_);
-  finish(first_create, first_update, first_remove);
+  finish(first_create, first_remove);
 }
 
 // Finds a place for every wanted endpoint of one set of ports.
@@ -472,7 +471,7 @@ void SliceReconciler::add_hints(std::vector<SliceRef>& unchanged) {
 }
 
 // A slice to delete and one to create become one update.
-void SliceReconciler::finish(size_t first_create, size_t, size_t first_remove) {
+void SliceReconciler::finish(size_t first_create, size_t first_remove) {
   for (size_t i = first_remove; i < changes_.remove.size();) {
     if (changes_.create.size() <= first_create) break;
     const SliceRef& old = changes_.remove[i];

@@ -1,0 +1,19 @@
+#include "models/controllers/registry.h"
+
+#include <utility>
+
+#include "models/client/reconciler.h"
+
+namespace mainspring::controllers {
+
+void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loops,
+                          const Options& options) {
+  const auto add = [&loops](std::unique_ptr<client::Reconciler> r) {
+    loops.push_back(std::make_unique<client::ReconcilerLoop>(std::move(r)));
+  };
+  add(make_deployment_controller(options.deployment));
+  add(make_replicaset_controller(options.replicaset));
+  add(make_endpointslice_controller(options.endpointslice));
+}
+
+}  // namespace mainspring::controllers

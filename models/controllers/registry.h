@@ -1,0 +1,25 @@
+// All controllers of kube-controller-manager that are modelled, in one place.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/client/control_loop.h"
+#include "models/controllers/deployment_controller.h"
+#include "models/controllers/endpointslice_controller.h"
+#include "models/controllers/replicaset_controller.h"
+
+namespace mainspring::controllers {
+
+// Defaults are those of kube-controller-manager's flags.
+struct Options {
+  DeploymentOptions deployment;
+  ReplicaSetOptions replicaset;
+  EndpointSliceOptions endpointslice;
+};
+
+// Appends one loop per controller, in a fixed order: that in which they hear of a change.
+void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loops,
+                          const Options& options = {});
+
+}  // namespace mainspring::controllers
