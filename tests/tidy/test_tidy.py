@@ -55,6 +55,7 @@ CLEAN = {
     "tests/sim/time_test.cpp": '#include "sim/time.h"\n',
     "docs/adr/0001-queue.md": "# Queue\n\n" + "\n\n".join(tidy.ADR_SECTIONS) + "\n",
     "docs/a.md": "# A\n\n```\n# not a title\n```\n",
+    "tests/sim/wide_test.cpp": 'const char* kText = R"(\n' + "x" * 120 + '\n)";\n',
     "tools.py": "def f():\n    return 1\n",
 }
 
