@@ -314,7 +314,7 @@
       this.legend = h('ul.legend', {});
       this.header = h('header', {}, this.title, this.desc, this.legend);
       this.plot = h('div.plot', {
-        tabindex: 0, role: 'img',
+        tabindex: 0, role: 'group', 'aria-roledescription': 'chart',
         'aria-label': `${title}. ${desc || ''} Arrow keys move the cursor, plus and minus zoom, Escape resets.`,
       });
       this.hair = h('div.xhair', {hidden: true});
@@ -327,7 +327,7 @@
     }
     bind() {
       const plot = this.plot;
-      let start = null;
+      let start = null, tap = null;
       const at = (ev) => ev.clientX - plot.getBoundingClientRect().left;
       plot.addEventListener('pointerdown', (ev) => {
         if (ev.button) return;
@@ -335,7 +335,8 @@
         if (x > geo.gutter + plotWidth() + 6) return;
         start = ev.pointerType === 'touch' ? null : x;
         setCursor(tOf(x));
-        if (ev.pointerType === 'touch') this.hover(ev, x);
+        tap = ev.pointerType === 'touch' ? x : null;
+        if (tap !== null) this.hover(ev, x);
       });
       plot.addEventListener('pointermove', (ev) => {
         const x = at(ev);
@@ -357,14 +358,17 @@
         } else if (start !== null) {
           this.click(ev, x);
         }
-        start = null;
+        if (tap !== null && Math.abs(x - tap) < 8) this.click(ev, x);
+        start = tap = null;
         this.sel.hidden = true;
       });
       plot.addEventListener('pointercancel', () => {
-        start = null;
+        start = tap = null;
         this.sel.hidden = true;
       });
-      plot.addEventListener('pointerleave', () => {
+      plot.addEventListener('pointerleave', (ev) => {
+        // A finger leaves the screen; what it showed stays until the next touch.
+        if (ev.pointerType === 'touch') return;
         hideTip();
         if (start === null) setCursor(null);
       });
@@ -425,23 +429,24 @@
     constructor(parent, title, desc, options) {
       super(parent, title, desc);
       this.options = {height: 190, ...options};
-      this.lines = [];
+      this.lines = this.drawn = [];
     }
     setLines(lines) {
       this.lines = lines.filter((l) => l.series);
+      this.drawn = this.lines.filter((l) => !l.hidden);
       this.root.hidden = !this.lines.length;
       this.legendValues = [];
       this.legend.replaceChildren(...this.lines.map((l) => {
         const v = h('span.v', {}, '');
         this.legendValues.push(v);
-        return h('li', {}, h(l.fill && !l.thin ? 'span.sw' : 'span.sw.line', {style: `background:var(--${l.color})`}), l.name, v);
+        return h('li', {}, l.hidden ? '' : h(l.fill ? 'span.sw' : 'span.sw.line', {style: `background:var(--${l.color})`}), l.name, v);
       }));
       this.legend.hidden = this.lines.length < 2 && !this.options.always;
       this.build();
     }
     table() {
       const log = this.options.log;
-      const tables = this.lines.map((l) => {
+      const tables = this.drawn.map((l) => {
         const s = l.series;
         const t = s.t.slice();
         const v = log ? s.v.map((y) => (y > 0 ? y : null)) : s.v.slice();
@@ -489,7 +494,7 @@
           {...axis, size: geo.gutter, gap: 8, space: 34,
             values: (u, splits) => splits.map((v) => panel.tick(v))},
         ],
-        series: [{}, ...this.lines.map((l) => ({
+        series: [{}, ...this.drawn.map((l) => ({
           stroke: () => color(l.color),
           fill: l.fill ? () => color(l.fill) : undefined,
           width: l.width === undefined ? 1.8 : l.width,
@@ -499,11 +504,15 @@
           paths: l.series.step ? uPlot.paths.stepped({align: 1}) : undefined,
         }))],
         hooks: {drawClear: [(u) => {
-          drawFaults(u.ctx, (t) => u.valToPos(t, 'x', true), u.bbox.top, u.bbox.top + u.bbox.height);
+          const {left, top, width, height} = u.bbox;
+          u.ctx.save();
+          u.ctx.beginPath();
+          u.ctx.rect(left, top, width, height);
+          u.ctx.clip();
+          drawFaults(u.ctx, (t) => u.valToPos(t, 'x', true), top, top + height);
+          u.ctx.restore();
         }]},
       }, this.table(), this.plot);
-      // Bands reach outside the zoomed range; keep them off the axis.
-      this.u.root.style.overflow = 'hidden';
     }
     niceMax(hi) {
       if (!(hi > 0)) return 1;
@@ -518,6 +527,7 @@
     tick(v) {
       if (v === null) return '';
       if (this.options.log && !/^1(0*)$|^0\.0*1$/.test(String(v)) && !/^[25]/.test(String(v))) return '';
+      if (this.options.unit === 'ms' && v >= 1000) return fmtNum(v / 1000) + '\u202fs';
       const [n, u] = parts(v, this.options.unit);
       const short = ['%', 'ms', 's', '/h'].includes(u) ? (u === '/h' ? '' : '\u202f' + u) : '';
       return n + short;
@@ -536,7 +546,7 @@
       });
     }
     tipAt(t) {
-      return tipTable(t, this.lines.map((l) => [color(l.color), l.name, fmtValue(valueAt(l.series, t), l.series.unit)]));
+      return tipTable(t, this.lines.map((l) => [l.hidden ? '' : color(l.color), l.name, fmtValue(valueAt(l.series, t), l.series.unit)]));
     }
     words(t) {
       return this.lines.map((l) => `${l.name} ${fmtValue(valueAt(l.series, t), l.series.unit)}`).join(', ');
@@ -696,6 +706,7 @@
         ctx.font = SMALL;
         ctx.textAlign = 'left';
         const seen = row.marks.filter((m) => (m.end === undefined ? m.t : m.end) >= view.min && m.t <= view.max);
+        let free = geo.gutter;  // where the words so far end
         seen.forEach((m, k) => {
           const x = xOf(m.t);
           const end = m.end === undefined ? x : xOf(m.end);
@@ -714,9 +725,13 @@
           if (sx + 10 + w <= next) {
             ctx.fillStyle = color('text');
             ctx.fillText(m.title, sx + 10, y + 0.5);
-          } else if (k + 1 >= seen.length && sx - 10 - w > geo.gutter && (!k || xOf(seen[k - 1].t) < sx - 20 - w)) {
+            free = sx + 10 + w;
+          } else if (sx - 20 - w > free) {
             ctx.fillStyle = color('text');
             ctx.fillText(m.title, sx - 10 - w, y + 0.5);
+            free = sx + 8;
+          } else {
+            free = Math.max(free, sx + 8);
           }
           this.hits.push({m, x0: x - 8, x1: Math.max(end, x + 8), y});
         });
@@ -950,7 +965,10 @@
       this.place();
     }
     place() {
-      const rh = geo.narrow ? 25 : 16, hh = 24;
+      // Many rows become a heat map without names; the filter brings the names back.
+      const n = this.items.length;
+      const rh = n > 400 ? 3 : n > 120 ? 6 : geo.narrow ? 25 : 16, hh = 24;
+      this.named = rh > 10;
       let y = 2;
       for (const it of this.items) {
         it.y = y;
@@ -1007,10 +1025,13 @@
           continue;
         }
         ctx.font = SMALL;
-        const top = geo.narrow ? y + 12 : y + 2;
-        const tall = geo.narrow ? 11 : it.h - 4;
+        const gap = this.named ? 2 : 0.5;
+        const top = this.named && geo.narrow ? y + 12 : y + gap;
+        const tall = this.named && geo.narrow ? 11 : it.h - 2 * gap;
         ctx.fillStyle = color('muted');
-        if (geo.narrow) {
+        if (!this.named) {
+          // The name is in the tooltip.
+        } else if (geo.narrow) {
           ctx.textAlign = 'left';
           ctx.fillText(this.fit(ctx, it.row.n, width - 30), 14, y + 6);
         } else {
@@ -1126,13 +1147,14 @@
     const OPS = {'>=': '≥', '<=': '≤', '==': '='};
     root.append(h('div.card', {}, h('table.checks', {},
       h('thead', {}, h('tr', {}, h('th', {scope: 'col'}, h('span.sr', {}, 'Outcome')), h('th', {scope: 'col'}, 'What is expected'),
-        h('th.num', {scope: 'col', style: 'text-align:right'}, 'Measured'), h('th.num', {scope: 'col', style: 'text-align:right'}, 'Bound'))),
+        h('th.num', {scope: 'col'}, 'Measured'), h('th.num', {scope: 'col'}, 'Bound'), h('th', {scope: 'col'}, 'How'))),
       h('tbody', {}, data.expectations.map((e) => h(e.outcome === 'failed' ? 'tr.failed' : 'tr', {},
         h(`td.tone-${tone[e.outcome]}`, {style: 'width:44px'}, icon(tone[e.outcome], word[e.outcome])),
-        h('td', {}, h('div.name', {}, e.name), e.explanation ? h('div.why', {}, e.explanation) : '',
-          e.t !== undefined ? h('div.why', {}, timeLink(e.t, undefined, `first at ${fmtTime(e.t)}`, true)) : ''),
+        h('td.name', {}, e.name),
         h(`td.num${e.outcome === 'failed' ? '.tone-bad' : ''}`, {'data-label': 'measured'}, h('b', {}, e.measured === undefined ? '–' : fmtValue(e.measured, e.unit))),
-        h('td.num', {'data-label': 'bound'}, `${OPS[e.op] || e.op} ${fmtValue(e.bound, e.unit)}`)))))));
+        h('td.num', {'data-label': 'bound'}, `${OPS[e.op] || e.op} ${fmtValue(e.bound, e.unit)}`),
+        h('td.why', {}, e.explanation, e.explanation && e.t !== undefined ? '; ' : '',
+          e.t !== undefined ? timeLink(e.t, undefined, `first at ${fmtTime(e.t)}`, true) : '')))))));
   }
 
   let storyItems = [];
@@ -1167,7 +1189,7 @@
   function showNow() {
     if (!now) return;
     if (view.cursor === null) {
-      now.replaceChildren(view.min > 0 || view.max < END ? `${fmtTime(view.min)} to ${fmtTime(view.max)}` : `${fmtTime(END)} in all; drag to zoom`);
+      now.replaceChildren(view.min > 0 || view.max < END ? `${fmtTime(view.min)} to ${fmtTime(view.max)}` : `${fmtTime(END)} in all; ${matchMedia('(hover: hover)').matches ? 'drag' : 'press +'} to zoom`);
     } else {
       now.replaceChildren(h('b', {}, fmtTime(view.cursor)), ` · ${fmtClock(view.cursor)}`);
     }
@@ -1280,11 +1302,11 @@
 
     const phases = of('pods');
     if (phases.length) {
-      const PHASE = {Running: 'c-3', Pending: 'c-2', Failed: 'c-6', Succeeded: 'c-7', Unknown: 'c-4'};
+      const PHASE = {Running: 's-ready', Pending: 's-pending', Failed: 's-failed', Succeeded: 's-succeeded', Unknown: 's-crash'};
       const order = ['Pending', 'Failed', 'Unknown', 'Succeeded', 'Running'];
       const sorted = phases.slice().sort((a, b) => order.indexOf(a.labels.phase) - order.indexOf(b.labels.phase));
       new ChartPanel(root, 'Pods by phase', '', {unit: '', stack: true, height: 150}).setLines(sorted.map((s) => {
-        const c = PHASE[s.labels.phase] || 'c-7';
+        const c = PHASE[s.labels.phase] || 's-terminating';
         return {name: s.labels.phase, series: s, color: c, fill: c, width: 0};
       }));
     }
@@ -1293,10 +1315,10 @@
       {name: 'requested', series: of('cpu_requested')[0], color: 'c-2'},
       {name: 'allocatable', series: of('cpu_allocatable')[0], color: 'c-7', dash: [6, 4]},
     ]);
-    const costTotal = of('cost_total')[0];
+    const costTotal = of('cost_total')[0], costRate = of('cost_rate')[0];
     new ChartPanel(root, 'Cost', costTotal ? `${fmtValue(costTotal.v[costTotal.v.length - 1], costTotal.unit)} in all` : '', {unit: 'USD', height: 130, always: true}).setLines([
-      {name: 'per hour', series: of('cost_rate')[0], color: 'c-3', fill: 'c-ok-fill', thin: true},
-      {name: 'so far', series: costTotal, color: 'c-2'},
+      {name: 'per hour', series: costRate, color: 'c-ok', fill: 'c-ok-fill'},
+      {name: 'so far', series: costTotal, color: 'c-2', hidden: costRate !== undefined},
     ]);
 
     const known = new Set(['requests_ok', 'requests_failed', 'latency_p50', 'latency_p90', 'latency_p99', 'replicas_desired',
@@ -1413,4 +1435,6 @@
   addEventListener('keydown', (ev) => {
     if (ev.key === 'Escape') hideTip();
   });
+  addEventListener('pointerdown', hideTip, true);
+  addEventListener('scroll', hideTip, {passive: true});
 })();
