@@ -353,7 +353,8 @@ bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
     pod.spec.priority = chosen ? chosen->value : 0;
     if (chosen) {
       pod.spec.priority_class_name = chosen->metadata.name;
-      if (pod.spec.preemption_policy.empty()) pod.spec.preemption_policy = chosen->preemption_policy;
+      if (pod.spec.preemption_policy.empty())
+        pod.spec.preemption_policy = chosen->preemption_policy;
     }
   }
   if (pod.spec.preemption_policy.empty()) pod.spec.preemption_policy = "PreemptLowerPriority";
@@ -749,8 +750,9 @@ Outcome Registry::evict(Transaction& tx, const Request& r) {
     const api::PodDisruptionBudgetStatus& status = budget->status;
     const bool ready = api::is_ready(pod);
     const bool unhealthy_free =
-        !ready && (budget->spec.unhealthy_pod_eviction_policy == "AlwaysAllow" ||
-                   (status.current_healthy >= status.desired_healthy && status.desired_healthy > 0));
+        !ready &&
+        (budget->spec.unhealthy_pod_eviction_policy == "AlwaysAllow" ||
+         (status.current_healthy >= status.desired_healthy && status.desired_healthy > 0));
     if (!unhealthy_free) {
       const std::string refuse =
           "Cannot evict pod as it would violate the pod's disruption budget.";

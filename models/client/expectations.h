@@ -1,5 +1,6 @@
 // Guards against acting twice on a lagging cache: what a controller has asked for and not yet seen.
-// Source: pkg/controller/controller_utils.go (ControllerExpectations, UIDTrackingControllerExpectations).
+// Source: pkg/controller/controller_utils.go (ControllerExpectations,
+// UIDTrackingControllerExpectations).
 #pragma once
 
 #include <cstdint>

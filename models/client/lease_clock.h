@@ -2,9 +2,9 @@
 //
 // A healthy kubelet writes its Lease about every 10 s, for ever. The simulator does not write them:
 // the Lease object carries the first renewal and the period in one annotation, and everybody who
-// wants to know when it was last renewed computes it. When a node stops renewing, its machine writes
-// the Lease once more, with the last renewTime and without the annotation. Whoever reads leases
-// through renewed_at() therefore sees what polling the real object would show.
+// wants to know when it was last renewed computes it. When a node stops renewing, its machine
+// writes the Lease once more, with the last renewTime and without the annotation. Whoever reads
+// leases through renewed_at() therefore sees what polling the real object would show.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The frame that every key-driven controller hangs in: a work queue, a number of workers, and plans.
+// The frame that every key-driven controller hangs in: a work queue, a number of workers, and
+// plans.
 //
 // A controller is one file with one class derived from Reconciler. It says what it watches, turns
 // changes into keys (observe), and turns a key into a plan (sync) from its caches, the key and the

@@ -42,7 +42,9 @@ bool is_headless(const Service& s) {
   return s.spec.cluster_ip.empty() || s.spec.cluster_ip == "None";
 }
 
-bool managed(const EndpointSlice& slice) { return slice.metadata.labels.get(kManagedBy) == kManager; }
+bool managed(const EndpointSlice& slice) {
+  return slice.metadata.labels.get(kManagedBy) == kManager;
+}
 
 // --- endpoints of pods --------------------------------------------------------------------------
 
@@ -230,7 +232,8 @@ api::StrMap SliceReconciler::labels() const {
 
 bool SliceReconciler::labels_differ(const EndpointSlice& slice) const {
   const auto count = [](const api::StrMap& all) {
-    return std::count_if(all.begin(), all.end(), [](const auto& e) { return !is_reserved(e.first); });
+    return std::count_if(all.begin(), all.end(),
+                         [](const auto& e) { return !is_reserved(e.first); });
   };
   if (count(slice.metadata.labels) != count(service_.metadata.labels)) return true;
   for (const auto& [key, value] : service_.metadata.labels) {

@@ -18,7 +18,8 @@ int phase_rank(const Pod& pod) {
 }
 
 int64_t deletion_cost(const Pod& pod) {
-  const api::Str* text = pod.metadata.annotations.find("controller.kubernetes.io/pod-deletion-cost");
+  const api::Str* text =
+      pod.metadata.annotations.find("controller.kubernetes.io/pod-deletion-cost");
   if (!text) return 0;
   const std::optional<int64_t> cost = parse_int(*text);
   return cost && *cost >= INT32_MIN && *cost <= INT32_MAX ? *cost : 0;

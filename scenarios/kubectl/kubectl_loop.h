@@ -1,11 +1,11 @@
 // kubectl as a client of the simulated API server: the timeline of commands of a scenario.
 //
 // Every command sends the requests that the real kubectl sends (GET before PATCH, the scale
-// subresource, evictions that retry after 5 s, ...), one after the other in virtual time, and prints
-// what it prints. A command starts at its time or when the one before it has ended, unless that one
-// runs in the background.
-// Source of the delays: recorded timelines of a real kubectl 1.32 (tests/conformance/timelines).
-// Not modelled: server-side apply's field ownership, --prune, plugins.
+// subresource, evictions that retry after 5 s, ...), one after the other in virtual time, and
+// prints what it prints. A command starts at its time or when the one before it has ended, unless
+// that one runs in the background. Source of the delays: recorded timelines of a real kubectl 1.32
+// (tests/conformance/timelines). Not modelled: server-side apply's field ownership, --prune,
+// plugins.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ struct KubectlResult {
 };
 
 struct KubectlDelays {
-  api::Duration start = api::Duration::millis(55);         // process start, discovery from its cache
+  api::Duration start = api::Duration::millis(55);  // process start, discovery from its cache
   api::Duration first_apply = api::Duration::millis(400);  // once: reading the OpenAPI schema
 };
 

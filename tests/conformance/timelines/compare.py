@@ -11,6 +11,7 @@ What two runs of the real control plane do not share is not asked of the simulat
 - times agree within 0.5 s or 5 %, whichever is larger, plus what two recordings differ by;
 - where two recordings have different sequences, each of them is a right answer.
 """
+
 from __future__ import annotations
 
 import gzip
@@ -67,33 +68,57 @@ def state_of(kind: str, o: dict, names: Names):
     status, spec, meta = o.get("status") or {}, o.get("spec") or {}, o["metadata"]
     going = bool(meta.get("deletionTimestamp"))
     if kind == "Pod":
-        return {"phase": status.get("phase"), "conditions": conditions(status), "deleting": going,
-                "reason": status.get("reason")}
+        return {
+            "phase": status.get("phase"),
+            "conditions": conditions(status),
+            "deleting": going,
+            "reason": status.get("reason"),
+        }
     if kind in ("Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"):
-        counts = {k: v for k, v in status.items()
-                  if isinstance(v, (int, str)) and not k.endswith(("Time", "Revision", "Hash"))
-                  and k != "observedGeneration"}
-        return {"replicas": spec.get("replicas"), "counts": counts,
-                "conditions": conditions(status), "deleting": going}
+        counts = {
+            k: v
+            for k, v in status.items()
+            if isinstance(v, (int, str))
+            and not k.endswith(("Time", "Revision", "Hash"))
+            and k != "observedGeneration"
+        }
+        return {
+            "replicas": spec.get("replicas"),
+            "counts": counts,
+            "conditions": conditions(status),
+            "deleting": going,
+        }
     if kind == "Node":
-        taints = sorted(f"{t['key']}={t.get('value', '')}:{t['effect']}"
-                        for t in spec.get("taints") or [])
-        return {"taints": taints, "unschedulable": spec.get("unschedulable", False),
-                "conditions": conditions(status)}
+        taints = sorted(
+            f"{t['key']}={t.get('value', '')}:{t['effect']}" for t in spec.get("taints") or []
+        )
+        return {
+            "taints": taints,
+            "unschedulable": spec.get("unschedulable", False),
+            "conditions": conditions(status),
+        }
     if kind == "EndpointSlice":
         seen: dict[str, int] = defaultdict(int)
         for e in o.get("endpoints") or []:
             c = e.get("conditions") or {}
             seen["".join(k[0] for k in ("ready", "serving", "terminating") if c.get(k))] += 1
-        return {"endpoints": dict(sorted(seen.items())),
-                "ports": [(p.get("name"), p.get("port"), p.get("protocol"))
-                          for p in o.get("ports") or []]}
+        return {
+            "endpoints": dict(sorted(seen.items())),
+            "ports": [
+                (p.get("name"), p.get("port"), p.get("protocol")) for p in o.get("ports") or []
+            ],
+        }
     if kind == "HorizontalPodAutoscaler":
-        return {"current": status.get("currentReplicas"), "desired": status.get("desiredReplicas"),
-                "conditions": conditions(status)}
+        return {
+            "current": status.get("currentReplicas"),
+            "desired": status.get("desiredReplicas"),
+            "conditions": conditions(status),
+        }
     if kind == "PodDisruptionBudget":
-        return {k: status.get(k) for k in ("currentHealthy", "desiredHealthy", "disruptionsAllowed",
-                                           "expectedPods")}
+        return {
+            k: status.get(k)
+            for k in ("currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods")
+        }
     if kind == "ResourceQuota":
         return {"used": status.get("used"), "hard": status.get("hard")}
     if kind == "Namespace":
@@ -133,8 +158,9 @@ def tracks(lines: list[dict]) -> dict[str, list[list[tuple[float, str]]]]:
             continue
         text = json.dumps(state, sort_keys=True)
         track = open_tracks.setdefault(uid, [])
-        label.setdefault(uid, f"{kind} {o['metadata'].get('namespace', '')}/"
-                              f"{names(o['metadata']['name'])}")
+        label.setdefault(
+            uid, f"{kind} {o['metadata'].get('namespace', '')}/{names(o['metadata']['name'])}"
+        )
         if not track or track[-1][1] != text:
             track.append((t, text))
     result: dict[str, list[list[tuple[float, str]]]] = defaultdict(list)
@@ -161,8 +187,9 @@ def settled(track: list[tuple[float, str]], end: float) -> list[tuple[float, str
 
 
 def agree(mine: float, theirs: list[float], spread: float) -> bool:
-    return any(abs(mine - t) <= max(TOLERANCE_SECONDS, TOLERANCE_SHARE * abs(t)) + spread
-               for t in theirs)
+    return any(
+        abs(mine - t) <= max(TOLERANCE_SECONDS, TOLERANCE_SHARE * abs(t)) + spread for t in theirs
+    )
 
 
 def group_by_shape(group):
@@ -185,14 +212,19 @@ def first_difference(run: list[dict], recordings: list[list[dict]]) -> str | Non
     differences: list[tuple[float, str]] = []
     for key in sorted(set(ours).union(*theirs)):
         if all(key not in t for t in theirs):
-            differences.append((ours[key][0][0][0] if ours[key][0] else 0.0,
-                                f"{key}: only in the simulation"))
+            differences.append(
+                (ours[key][0][0][0] if ours[key][0] else 0.0, f"{key}: only in the simulation")
+            )
             continue
         present = [t[key] for t in theirs if key in t]
         if key not in ours:
             if len(present) == len(theirs):
-                differences.append((present[0][0][0][0] if present[0][0] else 0.0,
-                                    f"{key}: missing in the simulation"))
+                differences.append(
+                    (
+                        present[0][0][0][0] if present[0][0] else 0.0,
+                        f"{key}: missing in the simulation",
+                    )
+                )
             continue
         verdicts = [compare_group(key, ours[key], p, present) for p in present]
         if all(verdicts):
@@ -210,16 +242,22 @@ def compare_group(key, mine, reference, all_references):
         if na != nb and not min(counts) <= na <= max(counts):
             when = (a.get(shape) or b.get(shape))[0]
             mine_shapes = [" > ".join(brief(s) for s in x) for x in a if x not in b]
-            return (when[0] if when else 0.0,
-                    f"{key}: {na} of {nb} tracks "
-                    f"{' > '.join(brief(s) for s in shape)}"
-                    + (f"; the simulation has {mine_shapes[0]}" if mine_shapes and nb else ""))
+            return (
+                when[0] if when else 0.0,
+                f"{key}: {na} of {nb} tracks "
+                f"{' > '.join(brief(s) for s in shape)}"
+                + (f"; the simulation has {mine_shapes[0]}" if mine_shapes and nb else ""),
+            )
         for i in range(min(na, nb)):
             for step, t in enumerate(a[shape][i]):
-                their_times = [o[shape][min(i, len(o[shape]) - 1)][step]
-                               for o in others if o.get(shape)]
+                their_times = [
+                    o[shape][min(i, len(o[shape]) - 1)][step] for o in others if o.get(shape)
+                ]
                 spread = max(their_times) - min(their_times)
                 if not agree(t, their_times, spread):
-                    return (t, f"{key}: {brief(shape[step])} at {t:.2f} s, "
-                               f"recorded at {their_times[0]:.2f} s")
+                    return (
+                        t,
+                        f"{key}: {brief(shape[step])} at {t:.2f} s, "
+                        f"recorded at {their_times[0]:.2f} s",
+                    )
     return None

@@ -198,7 +198,8 @@ void FakeKubelet::run_pod(sim::World& world, const Pod& pod) {
   ip.ip = status.pod_ip;
   status.pod_ips = {ip};
   std::vector<api::PodCondition> conditions;
-  for (const char* type : {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"}) {
+  for (const char* type :
+       {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"}) {
     conditions.push_back(condition(type, "True", "", now));
   }
   for (const api::PodCondition& c : live->status.conditions) {

@@ -4,6 +4,7 @@
 Prints one line a scenario: `NAME: agreed`, or `NAME: ` and the first difference. The exit code is 0
 only if every scenario named in MUST_AGREE (all those of the folder that are in it) agreed.
 """
+
 from __future__ import annotations
 
 import json
@@ -19,10 +20,14 @@ MUST_AGREE = set((HERE / "must_agree.txt").read_text(encoding="utf-8").split())
 
 
 def check(runner: str, folder: Path, name: str) -> str | None:
-    recordings = [compare.read(p) for p in (folder / f"{name}.jsonl.gz", folder / f"{name}.2.jsonl.gz")
-                  if p.exists()]
-    done = subprocess.run([runner, str(folder / f"{name}.json")], capture_output=True, text=True,
-                          check=False)
+    recordings = [
+        compare.read(p)
+        for p in (folder / f"{name}.jsonl.gz", folder / f"{name}.2.jsonl.gz")
+        if p.exists()
+    ]
+    done = subprocess.run(
+        [runner, str(folder / f"{name}.json")], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         return f"the simulation ended with {done.returncode}: {done.stderr.strip()[-300:]}"
     run = [json.loads(line) for line in done.stdout.splitlines()]

