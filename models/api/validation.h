@@ -25,6 +25,7 @@ struct FieldError {
     kForbidden,     // "Forbidden"
     kTooLong,       // "Too long"
     kTooMany,       // "Too many"
+    kNotFound,      // "Not found"
   };
   Type type = Type::kInvalid;
   std::string field;   // "spec.containers[0].name"

@@ -30,7 +30,6 @@ FLAGS = {"required": "kRequired", "always": "kAlways", "set": "kSet", "retainKey
 FORMATS = ["dns_label", "dns_subdomain", "port", "port_name", "labels", "annotations",
            "qualified_name", "label_value"]
 
-HOOKS = True
 
 
 class SchemaError(Exception):
@@ -369,12 +368,12 @@ def make_descriptors(schema, package):
                        ", ".join(quote(k) for k in s.kept) + "};\n")
             kept = f"k{s.name}Kept"
         needs, hook = "nullptr", "nullptr"
-        if HOOKS and s.defaults:
+        if s.defaults:
             needs = (f"[](const void* p) {{ "
                      f"return needs_defaults(*static_cast<const {s.name}*>(p)); }}")
             hook = f"[](void* p) {{ default_fields(*static_cast<{s.name}*>(p)); }}"
         check = "nullptr"
-        if False and s.validate:
+        if s.validate:
             check = (f"[](const void* p, ValidateContext& c) {{ "
                      f"validate_fields(*static_cast<const {s.name}*>(p), c); }}")
         out.append(

@@ -1,0 +1,817 @@
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+
+#include "models/api/codec.h"
+#include "models/api/types/all.h"
+#include "models/api/types/hooks.h"
+#include "models/api/validate_context.h"
+
+// Rules of single structs that depend on several fields. Sources: pkg/apis/{core,apps,batch,
+// autoscaling,policy,scheduling}/validation/validation.go of v1.35.
+namespace mainspring::api {
+
+namespace {
+
+using Scope = ValidateContext::Scope;
+
+std::string at(std::string_view list, size_t index, std::string_view field = {}) {
+  std::string path = std::string(list) + '[' + std::to_string(index) + ']';
+  if (!field.empty()) path += '.' + std::string(field);
+  return path;
+}
+
+bool selects(const LabelSelector& selector, const StrMap& labels) {
+  for (const auto& [key, value] : selector.match_labels) {
+    const Str* have = labels.find(key);
+    if (!have || *have != value) return false;
+  }
+  for (const LabelSelectorRequirement& r : selector.match_expressions) {
+    const Str* have = labels.find(r.key);
+    const bool listed =
+        have && std::find(r.values.begin(), r.values.end(), *have) != r.values.end();
+    if (r.operator_ == label_selector_operator::kIn && !listed) return false;
+    if (r.operator_ == label_selector_operator::kNotIn && listed) return false;
+    if (r.operator_ == label_selector_operator::kExists && !have) return false;
+    if (r.operator_ == label_selector_operator::kDoesNotExist && have) return false;
+  }
+  return true;
+}
+
+bool is_empty(const LabelSelector& s) {
+  return s.match_labels.empty() && s.match_expressions.empty();
+}
+
+Json labels_json(const StrMap& labels) {
+  if (labels.empty()) return Json();
+  Json tree = Json::object();
+  for (const auto& [key, value] : labels) tree.set(key, Json(value));
+  return tree;
+}
+
+// The selector of a workload and the template that it must select.
+void check_workload(const Opt<LabelSelector>& selector, const PodTemplateSpec& pod_template,
+                    std::string_view empty_message, std::string_view kind, ValidateContext& c) {
+  if (selector && is_empty(*selector)) c.invalid("selector", Json::object(), empty_message);
+  if (selector && !is_empty(*selector) && !selects(*selector, pod_template.metadata.labels)) {
+    c.invalid("template.metadata.labels", labels_json(pod_template.metadata.labels),
+              "`selector` does not match template `labels`");
+  }
+  const Str& policy = pod_template.spec.restart_policy;
+  if (!policy.empty() && policy != restart_policy::kAlways) {
+    c.unsupported("template.spec.restartPolicy", Json(policy), {restart_policy::kAlways});
+  }
+  if (pod_template.spec.active_deadline_seconds) {
+    c.forbidden("template.spec.activeDeadlineSeconds",
+                "activeDeadlineSeconds in " + std::string(kind) + " is not Supported");
+  }
+}
+
+Json int_or_string_json(const IntOrString& v) {
+  return v.is_string() ? Json(v.string_value()) : Json(v.int_value());
+}
+
+// A count or a percentage; null if it is neither.
+void check_int_or_percent(const std::optional<IntOrString>& v, std::string_view field,
+                          ValidateContext& c) {
+  if (!v) return;
+  if (v->is_int()) {
+    if (v->int_value() < 0) {
+      c.invalid(field, Json(v->int_value()), "must be greater than or equal to 0");
+    }
+    return;
+  }
+  const std::string_view text = v->string_value();
+  const bool percent = text.size() > 1 && text.ends_with('%') &&
+                       std::all_of(text.begin(), text.end() - 1,
+                                   [](char ch) { return ch >= '0' && ch <= '9'; });
+  if (!percent) {
+    c.invalid(field, Json(v->string_value()),
+              "a valid percent string must be a numeric string followed by an ending '%' (e.g. "
+              "'1%',  or '93%', regex used for validation is '[0-9]+%')");
+  }
+}
+bool is_percent_zero(const std::optional<IntOrString>& v) {
+  return v && (v->is_int() ? v->int_value() == 0 : v->scaled(100, true) == 0);
+}
+void check_at_most_100_percent(const std::optional<IntOrString>& v, std::string_view field,
+                               ValidateContext& c) {
+  if (v && v->is_percent() && v->scaled(100, true).value_or(0) > 100) {
+    c.invalid(field, Json(v->string_value()), "must not be greater than 100%");
+  }
+}
+
+constexpr std::string_view kOneVolumeType = "may not specify more than 1 volume type";
+constexpr std::string_view kOneHandler = "may not specify more than 1 handler type";
+
+// One handler and only one.
+void check_handlers(std::initializer_list<std::pair<std::string_view, bool>> handlers,
+                    ValidateContext& c) {
+  size_t n = 0;
+  for (const auto& [name, present] : handlers) {
+    if (present && n++ > 0) c.forbidden(name, kOneHandler);
+  }
+  if (n == 0) c.required("", "must specify a handler type");
+}
+
+void check_amounts(const Map<Quantity>& amounts, std::string_view field, ValidateContext& c) {
+  for (const auto& [name, amount] : amounts) {
+    const std::string place = std::string(field) + '[' + name.str() + ']';
+    const bool qualified = name.view().find('/') != std::string_view::npos;
+    const bool standard = name == "cpu" || name == "memory" || name == "ephemeral-storage" ||
+                          name == "storage" || name == "pods" ||
+                          name.view().starts_with("hugepages-");
+    if (!qualified && !standard) {
+      c.invalid(place, Json(name), "must be a standard resource type or fully qualified");
+    } else if (qualified) {
+      c.check(place, name, check_qualified_name(name));
+    }
+    if (amount.sign() < 0) {
+      c.invalid(place, Json(amount.to_string()), "must be greater than or equal to 0");
+    }
+  }
+}
+
+bool overcommits(std::string_view name) {
+  const bool native = name.find('/') == std::string_view::npos ||
+                      name.find("kubernetes.io/") != std::string_view::npos;
+  return native && !name.starts_with("hugepages-");
+}
+
+}  // namespace
+
+// --- pods ---
+
+void validate_fields(const ResourceRequirements& v, ValidateContext& c) {
+  check_amounts(v.limits, "limits", c);
+  check_amounts(v.requests, "requests", c);
+  for (const auto& [name, request] : v.requests) {
+    const Quantity* limit = v.limits.find(name);
+    if (!limit) {
+      if (!overcommits(name)) {
+        c.required("limits", "Limit must be set for non overcommitable resources");
+      }
+    } else if (request != *limit && !overcommits(name)) {
+      c.invalid("requests", Json(request.to_string()),
+                "must be equal to " + name.str() + " limit of " + limit->to_string());
+    } else if (request > *limit) {
+      c.invalid("requests", Json(request.to_string()),
+                "must be less than or equal to " + name.str() + " limit of " + limit->to_string());
+    }
+  }
+}
+
+void validate_fields(const EnvVar& v, ValidateContext& c) {
+  const std::string_view name = v.name;
+  if (std::any_of(name.begin(), name.end(),
+                  [](char ch) { return ch < 0x20 || ch > 0x7e || ch == '='; })) {
+    c.invalid("name", Json(v.name),
+              "a valid environment variable name must consist only of printable ASCII characters "
+              "other than '='");
+  }
+  if (!v.value_from) return;
+  const EnvVarSource& from = *v.value_from;
+  const Scope scope(c, "valueFrom");
+  const int sources = (from.field_ref ? 1 : 0) + (from.resource_field_ref ? 1 : 0) +
+                      (from.config_map_key_ref ? 1 : 0) + (from.secret_key_ref ? 1 : 0) +
+                      (from.file_key_ref ? 1 : 0) + (from.extra.empty() ? 0 : 1);
+  if (sources == 0) {
+    c.invalid("", Json(""), "must specify one of: `fieldRef`, `resourceFieldRef`, "
+                            "`configMapKeyRef` or `secretKeyRef`");
+  } else if (!v.value.empty()) {
+    c.invalid("", Json(""), "may not be specified when `value` is not empty");
+  } else if (sources > 1) {
+    c.invalid("", Json(""), "may not have more than one field specified at a time");
+  }
+}
+
+void validate_fields(const Probe& v, ValidateContext& c) {
+  check_handlers({{"exec", v.exec.has_value()},
+                  {"httpGet", v.http_get.has_value()},
+                  {"tcpSocket", v.tcp_socket.has_value()},
+                  {"grpc", v.grpc.has_value()}},
+                 c);
+}
+
+void validate_fields(const LifecycleHandler& v, ValidateContext& c) {
+  check_handlers({{"exec", v.exec.has_value()},
+                  {"httpGet", v.http_get.has_value()},
+                  {"tcpSocket", v.tcp_socket.has_value()},
+                  {"sleep", v.sleep.has_value()}},
+                 c);
+}
+
+void validate_fields(const Container& v, ValidateContext& c) {
+  if (v.image.empty()) c.required("image");
+  if (v.liveness_probe && v.liveness_probe->success_threshold != 1) {
+    c.invalid("livenessProbe.successThreshold", Json(v.liveness_probe->success_threshold),
+              "must be 1");
+  }
+  if (v.startup_probe && v.startup_probe->success_threshold != 1) {
+    c.invalid("startupProbe.successThreshold", Json(v.startup_probe->success_threshold),
+              "must be 1");
+  }
+  if (v.readiness_probe && v.readiness_probe->termination_grace_period_seconds) {
+    c.invalid("readinessProbe.terminationGracePeriodSeconds",
+              Json(*v.readiness_probe->termination_grace_period_seconds),
+              "must not be set for readinessProbes");
+  }
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < v.ports.size(); ++i) {
+    const ContainerPort& p = v.ports[i];
+    if (!p.name.empty() && !names.insert(p.name).second) {
+      c.duplicate(at("ports", i, "name"), Json(p.name));
+    }
+  }
+  std::set<std::string_view> paths;
+  for (size_t i = 0; i < v.volume_mounts.size(); ++i) {
+    const VolumeMount& m = v.volume_mounts[i];
+    if (!m.mount_path.empty() && !paths.insert(m.mount_path).second) {
+      c.invalid(at("volumeMounts", i, "mountPath"), Json(m.mount_path), "must be unique");
+    }
+    if (!m.sub_path.empty() && !m.sub_path_expr.empty()) {
+      c.invalid(at("volumeMounts", i, "subPathExpr"), Json(m.sub_path_expr),
+                "subPathExpr and subPath are mutually exclusive");
+    }
+  }
+}
+
+void validate_fields(const Toleration& v, ValidateContext& c) {
+  if (!v.key.empty()) c.check("key", v.key, check_qualified_name(v.key));
+  const bool exists = v.operator_ == toleration_operator::kExists;
+  if (v.key.empty() && !exists) {
+    c.invalid("operator", Json(v.operator_),
+              "operator must be Exists when `key` is empty, which means \"match all values and "
+              "all keys\"");
+  }
+  if (v.toleration_seconds && v.effect != taint_effect::kNoExecute) {
+    c.invalid("effect", Json(v.effect),
+              "effect must be 'NoExecute' when `tolerationSeconds` is set");
+  }
+  if (exists && !v.value.empty()) {
+    c.invalid("operator", Json(v.value), "value must be empty when `operator` is 'Exists'");
+  }
+  if (v.operator_.empty() || v.operator_ == toleration_operator::kEqual) {
+    c.check("operator", v.value, check_label_value(v.value));
+  }
+}
+
+void validate_fields(const NodeSelectorRequirement& v, ValidateContext& c) {
+  const Str& op = v.operator_;
+  if (op == node_selector_operator::kIn || op == node_selector_operator::kNotIn) {
+    if (v.values.empty()) {
+      c.required("values", "must be specified when `operator` is 'In' or 'NotIn'");
+    }
+  } else if (op == node_selector_operator::kExists || op == node_selector_operator::kDoesNotExist) {
+    if (!v.values.empty()) {
+      c.forbidden("values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+    }
+  } else if (op == node_selector_operator::kGt || op == node_selector_operator::kLt) {
+    if (v.values.size() != 1) {
+      c.required("values", "must be specified single value when `operator` is 'Lt' or 'Gt'");
+    }
+  }
+}
+
+void validate_fields(const LabelSelectorRequirement& v, ValidateContext& c) {
+  const Str& op = v.operator_;
+  if (op == label_selector_operator::kIn || op == label_selector_operator::kNotIn) {
+    if (v.values.empty()) {
+      c.required("values", "must be specified when `operator` is 'In' or 'NotIn'");
+    }
+  } else if (!v.values.empty()) {
+    c.forbidden("values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+  }
+  for (size_t i = 0; i < v.values.size(); ++i) {
+    c.check(at("values", i), v.values[i], check_label_value(v.values[i]));
+  }
+}
+
+void validate_fields(const PodAffinityTerm& v, ValidateContext& c) {
+  for (const Str& name : v.namespaces) c.check("namespace", name, check_dns_label(name));
+}
+
+void validate_fields(const Volume& v, ValidateContext& c) {
+  size_t n = 0;
+  const auto source = [&](std::string_view name, bool present) {
+    if (present && n++ > 0) c.forbidden(name, kOneVolumeType);
+  };
+  source("emptyDir", v.empty_dir.has_value());
+  source("hostPath", v.host_path.has_value());
+  source("secret", v.secret.has_value());
+  source("nfs", v.nfs.has_value());
+  source("persistentVolumeClaim", v.persistent_volume_claim.has_value());
+  source("downwardAPI", v.downward_api.has_value());
+  source("configMap", v.config_map.has_value());
+  source("projected", v.projected.has_value());
+  source("csi", v.csi.has_value());
+  source("ephemeral", v.ephemeral.has_value());
+  for (const Json::Member& m : v.extra.members()) source(m.key, !m.value.is_null());
+  if (n == 0) c.required("", "must specify a volume type");
+  if (v.config_map && v.config_map->name.empty()) c.required("configMap.name");
+  if (v.secret && v.secret->secret_name.empty()) c.required("secret.secretName");
+}
+
+void validate_fields(const PodSpec& v, ValidateContext& c) {
+  std::set<std::string_view> volumes;
+  for (size_t i = 0; i < v.volumes.size(); ++i) {
+    const Str& name = v.volumes[i].name;
+    if (!name.empty() && !volumes.insert(name).second) {
+      c.duplicate(at("volumes", i, "name"), Json(name));
+    }
+  }
+  std::set<std::string_view> names;
+  std::set<std::string> host_ports;
+  const auto check = [&](std::string_view list, const List<Container>& containers, bool init) {
+    for (size_t i = 0; i < containers.size(); ++i) {
+      const Container& container = containers[i];
+      const Scope scope(c, list, i);
+      if (!container.name.empty() && !names.insert(container.name).second) {
+        c.duplicate("name", Json(container.name));
+      }
+      for (size_t k = 0; k < container.volume_mounts.size(); ++k) {
+        const Str& name = container.volume_mounts[k].name;
+        if (!name.empty() && !volumes.contains(name)) {
+          c.not_found(at("volumeMounts", k, "name"), Json(name));
+        }
+      }
+      const bool sidecar = container.restart_policy == container_restart_policy::kAlways;
+      if (init && !sidecar) {
+        constexpr std::string_view kOnlySidecars =
+            "may not be set for init containers without restartPolicy=Always";
+        if (container.lifecycle) c.forbidden("lifecycle", kOnlySidecars);
+        if (container.liveness_probe) c.forbidden("livenessProbe", kOnlySidecars);
+        if (container.readiness_probe) c.forbidden("readinessProbe", kOnlySidecars);
+        if (container.startup_probe) c.forbidden("startupProbe", kOnlySidecars);
+      }
+      for (size_t k = 0; k < container.ports.size(); ++k) {
+        const ContainerPort& p = container.ports[k];
+        if (p.host_port == 0) continue;
+        if (v.host_network && p.host_port != p.container_port) {
+          c.invalid(at("ports", k, "hostPort"), Json(p.host_port),
+                    "must match `containerPort` when `hostNetwork` is true");
+        }
+        // Init containers run one after the other.
+        const std::string key = p.protocol.str() + '/' + p.host_ip.str() + '/' +
+                                std::to_string(p.host_port);
+        if (!init && !host_ports.insert(key).second) {
+          c.duplicate(at("ports", k, "hostPort"), Json(key));
+        }
+      }
+    }
+  };
+  check("containers", v.containers, false);
+  check("initContainers", v.init_containers, true);
+  if (v.dns_policy == dns_policy::kNone && (!v.dns_config || v.dns_config->nameservers.empty())) {
+    c.required("dnsConfig.nameservers",
+               "must provide at least one DNS nameserver when `dnsPolicy` is None");
+  }
+  std::set<std::pair<std::string_view, std::string_view>> constraints;
+  for (size_t i = 0; i < v.topology_spread_constraints.size(); ++i) {
+    const TopologySpreadConstraint& t = v.topology_spread_constraints[i];
+    const std::string place = at("topologySpreadConstraints", i);
+    if (!constraints.insert({t.topology_key, t.when_unsatisfiable}).second) {
+      c.duplicate(place + ".{topologyKey, whenUnsatisfiable}",
+                  Json("{" + t.topology_key.str() + ", " + t.when_unsatisfiable.str() + "}"));
+    }
+    if (t.min_domains &&
+        t.when_unsatisfiable != unsatisfiable_constraint_action::kDoNotSchedule) {
+      c.invalid(place + ".minDomains", Json(*t.min_domains),
+                "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not " +
+                    t.when_unsatisfiable.str());
+    }
+  }
+  if (!v.node_name.empty() && !v.scheduling_gates.empty()) {
+    c.forbidden("nodeName", "cannot be set until all schedulingGates have been cleared");
+  }
+  std::set<std::string_view> gates;
+  for (size_t i = 0; i < v.scheduling_gates.size(); ++i) {
+    if (!gates.insert(v.scheduling_gates[i].name).second) {
+      c.duplicate(at("schedulingGates", i), Json(v.scheduling_gates[i].name));
+    }
+  }
+  if (v.resources) {
+    for (const auto& [name, amount] : v.resources->requests) {
+      if (name != "cpu" && name != "memory" && !name.view().starts_with("hugepages-")) {
+        c.unsupported("resources.requests[" + name.str() + ']', Json(name),
+                      {"cpu", "hugepages-", "memory"});
+      }
+    }
+  }
+}
+
+// --- nodes and storage ---
+
+void validate_fields(const NodeSpec& v, ValidateContext& c) {
+  std::set<std::pair<std::string_view, std::string_view>> seen;
+  for (size_t i = 0; i < v.taints.size(); ++i) {
+    const Taint& t = v.taints[i];
+    if (!seen.insert({t.key, t.effect}).second) c.duplicate(at("taints", i), encode_as(t));
+  }
+}
+
+void validate_fields(const PersistentVolumeClaimSpec& v, ValidateContext& c) {
+  const auto has = [&](std::string_view mode) {
+    return std::find(v.access_modes.begin(), v.access_modes.end(), mode) != v.access_modes.end();
+  };
+  if (v.access_modes.size() > 1 && has(persistent_volume_access_mode::kReadWriteOncePod)) {
+    c.forbidden("accessModes", "may not use ReadWriteOncePod with other access modes");
+  }
+  const Quantity* storage = v.resources.requests.find("storage");
+  if (!storage) {
+    c.required("resources[storage]");
+  } else if (storage->sign() <= 0) {
+    c.invalid("resources[storage]", Json(storage->to_string()), "must be greater than zero");
+  }
+}
+
+void validate_fields(const PersistentVolumeSpec& v, ValidateContext& c) {
+  const Quantity* storage = v.capacity.find("storage");
+  if (!v.capacity.empty() && (!storage || v.capacity.size() > 1)) {
+    Json amounts = Json::object();
+    for (const auto& [name, amount] : v.capacity) amounts.set(name, Json(amount.to_string()));
+    c.unsupported("capacity", amounts, {"storage"});
+  }
+  if (storage && storage->sign() <= 0) {
+    c.invalid("capacity[storage]", Json(storage->to_string()), "must be greater than zero");
+  }
+  size_t n = 0;
+  const auto source = [&](std::string_view name, bool present) {
+    if (present && n++ > 0) c.forbidden(name, kOneVolumeType);
+  };
+  source("hostPath", v.host_path.has_value());
+  source("nfs", v.nfs.has_value());
+  source("local", v.local.has_value());
+  source("csi", v.csi.has_value());
+  for (const Json::Member& m : v.extra.members()) source(m.key, !m.value.is_null());
+  if (n == 0) c.required("", "must specify a volume type");
+  if (v.local && !v.node_affinity) c.required("nodeAffinity", "Local volume requires node affinity");
+}
+
+void validate_fields(const LimitRangeItem& v, ValidateContext& c) {
+  const auto less = [&](const Map<Quantity>& low, std::string_view low_name,
+                        const Map<Quantity>& high, std::string_view high_name,
+                        std::string_view field) {
+    for (const auto& [name, amount] : low) {
+      const Quantity* bound = high.find(name);
+      if (bound && amount > *bound) {
+        c.invalid(std::string(field) + '[' + name.str() + ']', Json(amount.to_string()),
+                  std::string(low_name) + " value " + amount.to_string() + " is greater than " +
+                      std::string(high_name) + " value " + bound->to_string());
+      }
+    }
+  };
+  less(v.min, "min", v.max, "max", "min");
+  if (v.type == limit_type::kPod) {
+    constexpr std::string_view kNotForPods = "may not be specified when `type` is 'Pod'";
+    if (!v.default_.empty()) c.forbidden("default", kNotForPods);
+    if (!v.default_request.empty()) c.forbidden("defaultRequest", kNotForPods);
+    return;
+  }
+  less(v.default_request, "default request", v.max, "max", "defaultRequest");
+  less(v.default_request, "default request", v.default_, "default limit", "defaultRequest");
+  less(v.default_, "default", v.max, "max", "default");
+}
+
+namespace {
+
+void check_config_keys(const StrMap& data, std::string_view field, ValidateContext& c) {
+  for (const auto& [key, value] : data) {
+    const std::string place = std::string(field) + '[' + key.str() + ']';
+    const bool good = !key.empty() && std::all_of(key.view().begin(), key.view().end(), [](char ch) {
+      return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+             ch == '-' || ch == '_' || ch == '.';
+    });
+    if (key.size() > 253) {
+      c.invalid(place, Json(key), "must be no more than 253 characters");
+    } else if (!good) {
+      c.invalid(place, Json(key),
+                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+                "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is "
+                "'[-._a-zA-Z0-9]+')");
+    } else if (key == "." || key.view().starts_with("..")) {
+      c.invalid(place, Json(key), key == "." ? "must not be '.'" : "must not start with '..'");
+    }
+  }
+}
+
+}  // namespace
+
+void validate_fields(const ConfigMap& v, ValidateContext& c) {
+  check_config_keys(v.data, "data", c);
+  check_config_keys(v.binary_data, "binaryData", c);
+  for (const auto& [key, value] : v.binary_data) {
+    if (v.data.contains(key)) {
+      c.invalid("data[" + key.str() + ']', Json(key), "duplicate of key present in binaryData");
+    }
+  }
+}
+
+void validate_fields(const Secret& v, ValidateContext& c) {
+  check_config_keys(v.data, "data", c);
+  if (v.type == secret_type::kTls) {
+    for (std::string_view key : {"tls.crt", "tls.key"}) {
+      if (!v.data.contains(key)) c.required("data[" + std::string(key) + ']');
+    }
+  }
+}
+
+void validate_fields(const PriorityClass& v, ValidateContext& c) {
+  // Priorities above a billion are the system's own.
+  constexpr int32_t kHighestUserPriority = 1'000'000'000;
+  const bool system = v.metadata.name.view().starts_with("system-");
+  const bool known = (v.metadata.name == "system-node-critical" && v.value == 2'000'001'000) ||
+                     (v.metadata.name == "system-cluster-critical" && v.value == 2'000'000'000);
+  if (system && !known) {
+    c.forbidden("metadata.name",
+                "priority class names with 'system-' prefix are reserved for system use only. "
+                "error: " +
+                    v.metadata.name.str() + " is not a known system priority class");
+  } else if (!system && v.value > kHighestUserPriority) {
+    c.forbidden("value", "maximum allowed value of a user defined priority is 1000000000");
+  }
+}
+
+// --- services ---
+
+void validate_fields(const ServicePort& v, ValidateContext& c) {
+  if (!v.name.empty()) c.check("name", v.name, check_dns_label(v.name));
+  if (v.target_port.is_int()) {
+    const int32_t port = v.target_port.int_value();
+    if (port < 1 || port > 65535) {
+      c.invalid("targetPort", Json(port), "must be between 1 and 65535, inclusive");
+    }
+  } else if (v.target_port.string_value().size() > 15) {
+    c.invalid("targetPort", int_or_string_json(v.target_port),
+              "must be no more than 15 characters");
+  }
+}
+
+void validate_fields(const ServiceSpec& v, ValidateContext& c) {
+  const bool external_name = v.type == service_type::kExternalName;
+  const bool headless = v.cluster_ip == "None";
+  if (v.ports.empty() && !headless && !external_name) c.required("ports");
+  if (headless && (v.type == service_type::kNodePort || v.type == service_type::kLoadBalancer)) {
+    c.invalid("clusterIPs[0]", Json(v.cluster_ip),
+              "may not be set to 'None' for " + v.type.str() + " services");
+  }
+  if (external_name) {
+    if (!v.cluster_ip.empty()) {
+      c.forbidden("clusterIPs[0]", "may not be set when `type` is 'ExternalName'");
+    }
+    if (v.external_name.empty()) {
+      c.required("externalName");
+    } else {
+      std::string_view name = v.external_name;
+      if (name.ends_with('.')) name.remove_suffix(1);
+      c.check("externalName", v.external_name, check_dns_subdomain(name));
+    }
+  }
+  std::set<std::string_view> names;
+  std::set<std::string> ports;
+  for (size_t i = 0; i < v.ports.size(); ++i) {
+    const ServicePort& p = v.ports[i];
+    if (p.name.empty() && v.ports.size() > 1) c.required(at("ports", i, "name"));
+    if (!p.name.empty() && !names.insert(p.name).second) {
+      c.duplicate(at("ports", i, "name"), Json(p.name));
+    }
+    if (!ports.insert(p.protocol.str() + '/' + std::to_string(p.port)).second) {
+      c.duplicate(at("ports", i), Json::object({{"port", p.port}, {"protocol", p.protocol}}));
+    }
+    const bool exposed =
+        v.type == service_type::kNodePort || v.type == service_type::kLoadBalancer;
+    if (p.node_port != 0 && !exposed) {
+      c.forbidden(at("ports", i, "nodePort"), "may not be used when `type` is '" + v.type.str() +
+                                                  "'");
+    }
+  }
+  if (v.session_affinity_config && v.session_affinity_config->client_ip) {
+    constexpr int32_t kDay = 86400;
+    const int32_t timeout = v.session_affinity_config->client_ip->timeout_seconds.value_or(0);
+    if (timeout <= 0 || timeout > kDay) {
+      c.invalid("sessionAffinityConfig.clientIP.timeoutSeconds", Json(timeout),
+                "must be greater than 0 and less than 86400");
+    }
+  }
+}
+
+// --- workloads ---
+
+void validate_fields(const DeploymentStrategy& v, ValidateContext& c) {
+  if (v.type == deployment_strategy_type::kRecreate) {
+    if (v.rolling_update) {
+      c.forbidden("rollingUpdate", "may not be specified when strategy `type` is 'Recreate'");
+    }
+    return;
+  }
+  if (!v.rolling_update) return;
+  const RollingUpdateDeployment& r = *v.rolling_update;
+  const Scope scope(c, "rollingUpdate");
+  check_int_or_percent(r.max_unavailable, "maxUnavailable", c);
+  check_int_or_percent(r.max_surge, "maxSurge", c);
+  if (is_percent_zero(r.max_unavailable) && is_percent_zero(r.max_surge)) {
+    c.invalid("maxUnavailable", int_or_string_json(*r.max_unavailable),
+              "may not be 0 when `maxSurge` is 0");
+  }
+  check_at_most_100_percent(r.max_unavailable, "maxUnavailable", c);
+}
+
+void validate_fields(const DeploymentSpec& v, ValidateContext& c) {
+  check_workload(v.selector, v.template_, "empty selector is invalid for deployment", "ReplicaSet",
+                 c);
+  if (v.progress_deadline_seconds && *v.progress_deadline_seconds <= v.min_ready_seconds) {
+    c.invalid("progressDeadlineSeconds", Json(*v.progress_deadline_seconds),
+              "must be greater than minReadySeconds");
+  }
+}
+
+void validate_fields(const ReplicaSetSpec& v, ValidateContext& c) {
+  check_workload(v.selector, v.template_, "empty selector is invalid for deployment", "ReplicaSet",
+                 c);
+}
+
+void validate_fields(const ReplicationControllerSpec& v, ValidateContext& c) {
+  if (v.selector.empty()) c.required("selector");
+  if (!v.template_) return c.required("template");
+  for (const auto& [key, value] : v.selector) {
+    if (v.template_->metadata.labels.get(key) != value) {
+      return c.invalid("template.metadata.labels", labels_json(v.template_->metadata.labels),
+                       "`selector` does not match template `labels`");
+    }
+  }
+}
+
+void validate_fields(const DaemonSetUpdateStrategy& v, ValidateContext& c) {
+  if (v.type != daemon_set_update_strategy_type::kRollingUpdate) return;
+  if (!v.rolling_update) return c.required("rollingUpdate");
+  const RollingUpdateDaemonSet& r = *v.rolling_update;
+  const Scope scope(c, "rollingUpdate");
+  check_int_or_percent(r.max_unavailable, "maxUnavailable", c);
+  check_int_or_percent(r.max_surge, "maxSurge", c);
+  check_at_most_100_percent(r.max_unavailable, "maxUnavailable", c);
+  check_at_most_100_percent(r.max_surge, "maxSurge", c);
+  const bool no_unavailable = is_percent_zero(r.max_unavailable);
+  const bool no_surge = is_percent_zero(r.max_surge);
+  if (r.max_surge && !no_surge && !no_unavailable) {
+    c.invalid("maxSurge", int_or_string_json(*r.max_surge),
+              "may not be set when maxUnavailable is non-zero");
+  } else if (no_unavailable && no_surge) {
+    c.required("maxUnavailable", "cannot be 0 when maxSurge is 0");
+  }
+}
+
+void validate_fields(const DaemonSetSpec& v, ValidateContext& c) {
+  check_workload(v.selector, v.template_, "empty selector is invalid for daemonset", "DaemonSet",
+                 c);
+}
+
+void validate_fields(const StatefulSetSpec& v, ValidateContext& c) {
+  check_workload(v.selector, v.template_, "empty selector is invalid for statefulset",
+                 "StatefulSet", c);
+  const StatefulSetUpdateStrategy& s = v.update_strategy;
+  if (s.type == stateful_set_update_strategy_type::kOnDelete && s.rolling_update) {
+    c.invalid("updateStrategy.rollingUpdate", encode_as(*s.rolling_update),
+              "only allowed for updateStrategy 'RollingUpdate'");
+  }
+}
+
+void validate_fields(const JobSpec& v, ValidateContext& c) {
+  const bool indexed = v.completion_mode == completion_mode::kIndexed;
+  if (indexed) {
+    constexpr int32_t kMaxParallelism = 100'000;
+    if (!v.completions) c.required("completions", "when completion mode is Indexed");
+    if (v.parallelism && *v.parallelism > kMaxParallelism) {
+      c.invalid("parallelism", Json(*v.parallelism),
+                "must be less than or equal to 100000 when completion mode is Indexed");
+    }
+    if (v.completions && v.max_failed_indexes && *v.max_failed_indexes > *v.completions) {
+      c.invalid("maxFailedIndexes", Json(*v.max_failed_indexes),
+                "must be less than or equal to completions");
+    }
+  } else {
+    constexpr std::string_view kIndexedOnly = "requires indexed completion mode";
+    if (v.backoff_limit_per_index) {
+      c.invalid("backoffLimitPerIndex", Json(*v.backoff_limit_per_index), kIndexedOnly);
+    }
+    if (v.max_failed_indexes) {
+      c.invalid("maxFailedIndexes", Json(*v.max_failed_indexes), kIndexedOnly);
+    }
+    if (v.success_policy) c.invalid("successPolicy", encode_as(*v.success_policy), kIndexedOnly);
+  }
+  if (v.max_failed_indexes && !v.backoff_limit_per_index) {
+    c.required("backoffLimitPerIndex", "when maxFailedIndexes is specified");
+  }
+  const Str& policy = v.template_.spec.restart_policy;
+  if (policy.empty() || policy == restart_policy::kAlways) {
+    c.required("template.spec.restartPolicy", "valid values: \"OnFailure\", \"Never\"");
+  } else if (v.pod_failure_policy && policy != restart_policy::kNever) {
+    c.invalid("template.spec.restartPolicy", Json(policy),
+              "only \"Never\" is supported when podFailurePolicy is specified");
+  }
+}
+
+void validate_fields(const CronJobSpec& v, ValidateContext& c) {
+  const std::string_view schedule = v.schedule;
+  if (schedule.find("TZ") != std::string_view::npos) {
+    c.invalid("schedule", Json(v.schedule),
+              "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+  } else if (!schedule.empty() && !schedule.starts_with('@')) {
+    size_t fields = 0;
+    bool in_field = false;
+    for (char ch : schedule) {
+      if (ch != ' ' && !in_field) ++fields;
+      in_field = ch != ' ';
+    }
+    if (fields != 5) {
+      c.invalid("schedule", Json(v.schedule),
+                "expected exactly 5 fields, found " + std::to_string(fields) + ": [" +
+                    std::string(schedule) + "]");
+    }
+  }
+}
+
+// --- autoscaling and disruption ---
+
+void validate_fields(const HPAScalingRules& v, ValidateContext& c) {
+  if (v.policies.empty()) c.required("policies", "must specify at least one Policy");
+  if (v.tolerance && v.tolerance->sign() < 0) {
+    c.invalid("tolerance", Json(v.tolerance->to_string()),
+              "must be greater than or equal to zero");
+  }
+}
+
+void validate_fields(const MetricSpec& v, ValidateContext& c) {
+  struct Source {
+    std::string_view type, name;
+    bool present;
+  };
+  const Source sources[] = {
+      {metric_source_type::kObject, "object", v.object.has_value()},
+      {metric_source_type::kPods, "pods", v.pods.has_value()},
+      {metric_source_type::kResource, "resource", v.resource.has_value()},
+      {metric_source_type::kExternal, "external", v.external.has_value()},
+      {metric_source_type::kContainerResource, "containerResource",
+       v.container_resource.has_value()},
+  };
+  for (const Source& s : sources) {
+    if (v.type == s.type && !s.present) {
+      c.required(s.name, "must populate information for the given metric source");
+    } else if (v.type != s.type && s.present) {
+      c.forbidden(s.name, "must populate the given metric source only");
+    }
+  }
+  const auto check_target = [&](std::string_view source, const MetricTarget& t) {
+    const Scope scope(c, std::string(source) + ".target");
+    if (t.value && t.value->sign() <= 0) {
+      c.invalid("value", Json(t.value->to_string()), "must be positive");
+    }
+    if (t.average_value && t.average_value->sign() <= 0) {
+      c.invalid("averageValue", Json(t.average_value->to_string()), "must be positive");
+    }
+    const bool by_resource = source == "resource" || source == "containerResource";
+    if (by_resource && !t.average_utilization && !t.average_value) {
+      c.required("averageUtilization",
+                 "must set either a target raw value or a target utilization");
+    } else if (by_resource && t.average_utilization && t.average_value) {
+      c.forbidden("averageValue", "may not set both a target raw value and a target utilization");
+    } else if (source == "pods" && !t.average_value) {
+      c.required("averageValue", "must specify a positive target averageValue");
+    } else if (source == "external" && t.value && t.average_value) {
+      c.forbidden("value", "may not set both a target value for metric and a per-pod target");
+    } else if (source == "external" && !t.value && !t.average_value) {
+      c.required("averageValue",
+                 "must set either a target value for metric or a per-pod target");
+    } else if (source == "object" && !t.value && !t.average_value) {
+      c.required("averageValue", "must set either a target value or averageValue");
+    }
+  };
+  if (v.resource) check_target("resource", v.resource->target);
+  if (v.container_resource) check_target("containerResource", v.container_resource->target);
+  if (v.pods) check_target("pods", v.pods->target);
+  if (v.object) check_target("object", v.object->target);
+  if (v.external) check_target("external", v.external->target);
+}
+
+void validate_fields(const HorizontalPodAutoscalerSpec& v, ValidateContext& c) {
+  // Scaling to zero (HPAScaleToZero) is off by default.
+  if (v.min_replicas && *v.min_replicas < 1) {
+    c.invalid("minReplicas", Json(*v.min_replicas), "must be greater than or equal to 1");
+  }
+  if (v.min_replicas && v.max_replicas < *v.min_replicas) {
+    c.invalid("maxReplicas", Json(v.max_replicas),
+              "must be greater than or equal to `minReplicas`");
+  }
+}
+
+void validate_fields(const PodDisruptionBudgetSpec& v, ValidateContext& c) {
+  if (v.min_available && v.max_unavailable) {
+    c.invalid("", encode_as(v), "minAvailable and maxUnavailable cannot be both set");
+  }
+  check_int_or_percent(v.min_available, "minAvailable", c);
+  check_int_or_percent(v.max_unavailable, "maxUnavailable", c);
+  check_at_most_100_percent(v.min_available, "minAvailable", c);
+  check_at_most_100_percent(v.max_unavailable, "maxUnavailable", c);
+}
+
+}  // namespace mainspring::api
