@@ -72,6 +72,7 @@
     const tail = digits && frac ? '.' + String(frac).padStart(digits, '0') : '';
     const seconds = (head) => (s || tail ? (head ? p2(s) : s) + tail + 's' : '');
     if (d) return `${sign}${d}d${hours % 24 || m || s ? p2(hours % 24) + 'h' : ''}${m || s ? p2(m) + 'm' : ''}${seconds(true)}`;
+    if (hours && step >= 3600 && !m && !s) return `${sign}${hours}h`;
     if (hours) return `${sign}${hours}h${p2(m)}m${seconds(true)}`;
     if (m) return `${sign}${m}m${step === undefined || s || tail ? p2(s) + tail + 's' : ''}`;
     return `${sign}${s}${tail}s`;
@@ -422,6 +423,22 @@
     }
   }
 
+  // Gives a column values at the times of the others, where the line between its own points is: a
+  // chart draws from the points in view and one beside them only.
+  function fill(ts, v, step) {
+    let last = -1;
+    for (let i = 0; i < v.length; ++i) {
+      if (v[i] === undefined) continue;
+      if (last >= 0 && v[last] !== null) {
+        for (let k = last + 1; k < i; ++k) {
+          if (step) v[k] = v[last];
+          else if (v[i] !== null) v[k] = v[last] + ((v[i] - v[last]) * (ts[k] - ts[last])) / (ts[i] - ts[last]);
+        }
+      }
+      last = i;
+    }
+  }
+
   // ---------------------------------------------------------------- line charts (uPlot)
 
   // lines: [{name, series, color, fill, width, dash}]; options: {height, log, unit, stack}
@@ -466,7 +483,9 @@
           tables[i] = [ts, ts.map((t) => (valueAt(mine, t) || 0) + (valueAt(above, t) || 0))];
         }
       }
-      return uPlot.join(tables);
+      const [ts, ...columns] = uPlot.join(tables);
+      columns.forEach((v, i) => fill(ts, v, this.drawn[i].series.step));
+      return [ts, ...columns];
     }
     build() {
       if (this.u) this.u.destroy();
@@ -978,7 +997,7 @@
       this.total = y + 2;
     }
     height() {
-      const room = document.body.classList.contains('printing') ? 1400 : this.options.maxHeight;
+      const room = document.body.classList.contains('printing') ? 860 : this.options.maxHeight;
       return Math.min(this.total + 28, room);
     }
     canvasWidth() {
@@ -1331,6 +1350,7 @@
         .setLines(shown.map((s, i) => ({name: name(s), series: s, color: `c-${i + 1}`})));
     }
     setService(service);
+    if (panels.every((p) => p.root.hidden)) root.append(h('p.muted', {}, 'Nothing was recorded.'));
   }
 
   function buildPods(root) {
@@ -1388,7 +1408,7 @@
     if (!any || !style) return;
     const width = any.plot.getBoundingClientRect().width;
     const narrow = width < 620;
-    geo = {gutter: narrow ? 58 : width > 1000 ? 168 : 132, right: 16, narrow, width: Math.floor(width)};
+    geo = {gutter: narrow ? 58 : width > 1000 ? 168 : 132, right: narrow ? 20 : 26, narrow, width: Math.floor(width)};
     for (const p of panels) p.layout();
     schedule(true);
   }
