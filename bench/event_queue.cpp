@@ -148,8 +148,8 @@ class LazyCalendar {
  public:
   LazyCalendar(size_t pending, double mean_increment)
       : buckets_(std::max<size_t>(16, pending)),
-        width_(std::max<uint64_t>(1, static_cast<uint64_t>(mean_increment /
-                                                           static_cast<double>(pending) * 4))) {}
+        width_(std::max<uint64_t>(
+            1, static_cast<uint64_t>(mean_increment / static_cast<double>(pending) * 4))) {}
   void push(uint64_t at) {
     const Key key{at, next_++};
     const uint64_t day = at / width_;
@@ -247,7 +247,7 @@ void hold_calendar_bimodal(benchmark::State& state) {
 void sizes(benchmark::internal::Benchmark* b) { b->Arg(100)->Arg(10'000)->Iterations(4'000'000); }
 void large(benchmark::internal::Benchmark* b) { b->Arg(1'000'000)->Iterations(2'000'000); }
 
-#define HOLD(function, name)                                   \
+#define HOLD(function, name)                             \
   BENCHMARK(function)->Name("hold/" name)->Apply(sizes); \
   BENCHMARK(function)->Name("hold/" name)->Apply(large)
 #define BIMODAL(function, name) BENCHMARK(function)->Name("bimodal/" name)->Apply(sizes)
@@ -342,8 +342,8 @@ void schedule_and_cancel(benchmark::State& state) {
   size_t i = 0;
   for (auto _ : state) {
     queue.cancel(timeouts[i]);
-    timeouts[i] = queue.schedule(SimTime::from_ns(++now + 30'000'000'000), 0,
-                                 {ComponentId{0}, 0, 0, i, 0});
+    timeouts[i] =
+        queue.schedule(SimTime::from_ns(++now + 30'000'000'000), 0, {ComponentId{0}, 0, 0, i, 0});
     if (++i == in_flight) i = 0;
   }
   state.SetItemsProcessed(state.iterations());

@@ -64,7 +64,7 @@ class EventId {
   friend constexpr auto operator<=>(EventId, EventId) = default;
 
  private:
-  uint64_t packed_ = 0;  // sequence (39 bits), slot (24 bits), whether on a lane (1 bit)
+  uint64_t packed_ = 0;  // sequence (39 bits), slot or lane (24), whether it is a lane (1)
 };
 
 // A FIFO lane of the event queue: all events on it have the same delay.

@@ -7,21 +7,16 @@ namespace mainspring::sim {
 
 EventQueue::EventQueue() : heap_(kPad, Key{0, 0}) {}
 
-uint64_t EventQueue::new_slot(uint64_t cause, const EventPayload& payload, uint64_t lane_bit) {
-  uint32_t slot = free_;
-  if (slot != kNoSlot) {
-    free_ = static_cast<uint32_t>(slots_[slot].a);
-  } else {
-    slot = static_cast<uint32_t>(slots_.size());
-    MAINSPRING_CHECK(slot < (1u << kSlotBits), "more than {} events pending", 1u << kSlotBits);
-    slots_.emplace_back();
-  }
-  const uint64_t sequence = next_sequence_++;
-  MAINSPRING_CHECK(sequence < (uint64_t{1} << (64 - kSequenceShift)), "too many events in a run");
-  const uint64_t id = (sequence << kSequenceShift) | (uint64_t{slot} << 1) | lane_bit;
-  slots_[slot] = Slot{id, cause, payload.a, payload.b, payload.c, payload.kind, payload.component};
-  ++live_;
-  return id;
+void EventQueue::too_many_events() {
+  check_failed("too many events in a run, or pending", __FILE_NAME__, __LINE__);
+}
+void EventQueue::no_such_lane() { check_failed("no such lane", __FILE_NAME__, __LINE__); }
+void EventQueue::negative_time(SimTime at) {
+  check_failed("at >= 0", __FILE_NAME__, __LINE__, fmt::format("event at {} ns", at.ns()));
+}
+void EventQueue::lane_time_went_back(SimTime at, SimTime last) {
+  check_failed("at >= last on the lane", __FILE_NAME__, __LINE__,
+               fmt::format("event at {} ns after one at {} ns", at.ns(), last.ns()));
 }
 
 void EventQueue::sift_up(size_t hole, Key key) {
@@ -38,26 +33,46 @@ void EventQueue::sift_up(size_t hole, Key key) {
 void EventQueue::sift_down(size_t hole, Key key) {
   Key* const heap = heap_.data() + kPad;
   const size_t size = heap_size();
+  const Wide wide_key = wide(key);
   for (;;) {
     const size_t child = 4 * hole + 1;
-    if (child + 4 <= size) {
-      // Two pairs, then the winners: no branch that a random heap would mispredict.
-      const size_t x = child + (before(heap[child + 1], heap[child]) ? 1 : 0);
-      const size_t y = child + (before(heap[child + 3], heap[child + 2]) ? 3 : 2);
-      const size_t least = before(heap[y], heap[x]) ? y : x;
-      if (!before(heap[least], key)) break;
-      heap[hole] = heap[least];
-      hole = least;
-      continue;
+    if (child + 4 > size) break;
+    if (child >= kPrefetchFrom) {
+      // The sixteen grandchildren lie on four lines; by the time one is needed it is there.
+      const Key* const grandchildren = heap + std::min(4 * child + 1, size);
+      __builtin_prefetch(grandchildren);
+      __builtin_prefetch(grandchildren + 4);
+      __builtin_prefetch(grandchildren + 8);
+      __builtin_prefetch(grandchildren + 12);
     }
-    if (child >= size) break;
+    // Two pairs, then the winners, by conditional moves: which child is least is anybody's guess.
+    const Wide c0 = wide(heap[child]), c1 = wide(heap[child + 1]);
+    const Wide c2 = wide(heap[child + 2]), c3 = wide(heap[child + 3]);
+    const bool right0 = c1 < c0, right1 = c3 < c2;
+    const Wide w0 = right0 ? c1 : c0, w1 = right1 ? c3 : c2;
+    const size_t i0 = child + (right0 ? 1 : 0), i1 = child + (right1 ? 3 : 2);
+    const bool right = w1 < w0;
+    const Wide least = right ? w1 : w0;
+    if (least >= wide_key) {
+      heap[hole] = key;
+      return;
+    }
+    const Key winner{static_cast<uint64_t>(least >> 64), static_cast<uint64_t>(least)};
+    heap[hole] = winner;
+    // A key that comes up to the root's children is popped a few steps from now.
+    if (hole <= 4) prefetch_slot(winner);
+    hole = right ? i1 : i0;
+  }
+  const size_t child = 4 * hole + 1;
+  if (child < size) {  // the last node that has children: one to three of them
     size_t least = child;
-    for (size_t i = child + 1; i < size; ++i) {
+    for (size_t i = child + 1; i < std::min(child + 4, size); ++i) {
       if (before(heap[i], heap[least])) least = i;
     }
-    if (!before(heap[least], key)) break;
-    heap[hole] = heap[least];
-    hole = least;
+    if (before(heap[least], key)) {
+      heap[hole] = heap[least];
+      hole = least;
+    }
   }
   heap[hole] = key;
 }
@@ -69,79 +84,43 @@ void EventQueue::fill_hole() {
   if (heap_size() > 0) sift_down(0, last);
 }
 
-EventId EventQueue::schedule(SimTime at, uint64_t cause, const EventPayload& payload) {
-  MAINSPRING_CHECK(at.ns() >= 0, "event at a negative time: {} ns", at.ns());
-  const uint64_t id = new_slot(cause, payload, 0);
-  const Key key{static_cast<uint64_t>(at.ns()), id};
-  if (hole_) {
-    hole_ = false;
-    sift_down(0, key);
-  } else {
-    heap_.push_back(key);
-    sift_up(heap_size() - 1, key);
-  }
-  return EventId(id);
-}
-
 LaneId EventQueue::lane(Duration delay) {
   MAINSPRING_CHECK(delay.ns() >= 0, "lane with a negative delay: {} ns", delay.ns());
   for (size_t i = 0; i < lanes_.size(); ++i) {
     if (lanes_[i].delay == delay) return LaneId{static_cast<uint32_t>(i)};
   }
-  lanes_.push_back(Lane{delay, {}, 0, 0, 0});
+  lanes_.push_back(Lane{delay, {}, 0, 0, 0, SimTime()});
   return LaneId{static_cast<uint32_t>(lanes_.size() - 1)};
 }
 
 void EventQueue::grow(Lane& lane) {
-  std::vector<Key> ring(std::max<size_t>(16, lane.ring.size() * 2));
-  for (size_t i = 0; i < lane.count; ++i) {
-    ring[i] = lane.ring[(lane.head + i) & (lane.ring.size() - 1)];
-  }
+  std::vector<Event> ring(std::max<size_t>(16, lane.ring.size() * 2));
+  for (size_t i = 0; i < lane.count; ++i) ring[i] = lane.ring[lane.index(i)];
   lane.ring = std::move(ring);
+  lane.mask = lane.ring.size() - 1;
   lane.head = 0;
 }
 
-void EventQueue::push_lane_head(LaneHead head) {
+void EventQueue::push_lane_head(Key key, uint32_t lane) {
   size_t hole = lane_heads_.size();
-  lane_heads_.push_back(head);
+  lane_heads_.push_back({key, lane});
   while (hole > 0) {
     const size_t parent = (hole - 1) / 2;
-    if (!before(head.key, lane_heads_[parent].key)) break;
+    if (!before(key, lane_heads_[parent].key)) break;
     lane_heads_[hole] = lane_heads_[parent];
     hole = parent;
   }
-  lane_heads_[hole] = head;
+  lane_heads_[hole] = {key, lane};
 }
 
-EventId EventQueue::schedule_on_lane(LaneId lane_id, SimTime now, uint64_t cause,
-                                     const EventPayload& payload) {
-  MAINSPRING_CHECK(lane_id.value < lanes_.size(), "no such lane");
-  Lane& lane = lanes_[lane_id.value];
-  const int64_t at_ns = (now + lane.delay).ns();
-  const uint64_t at = static_cast<uint64_t>(at_ns);
-  MAINSPRING_CHECK(at_ns >= 0 && at >= lane.last_at, "time went back on a lane: {} after {}", at_ns,
-                   lane.last_at);
-  lane.last_at = at;
-  const uint64_t id = new_slot(cause, payload, kLaneBit);
-  if (lane.count == lane.ring.size()) grow(lane);
-  lane.ring[(lane.head + lane.count) & (lane.ring.size() - 1)] = Key{at, id};
-  if (lane.count++ == 0) push_lane_head({Key{at, id}, lane_id.value});
-  return EventId(id);
+void EventQueue::remove_first_lane() {
+  lane_heads_[0] = lane_heads_.back();
+  lane_heads_.pop_back();
+  if (lane_heads_.size() > 1) sink_first_lane();
 }
 
-// Drops the first key of the lane that is first, and puts that lane where its next key belongs.
-void EventQueue::advance_lane() {
-  Lane& lane = lanes_[lane_heads_[0].lane];
-  lane.head = (lane.head + 1) & (lane.ring.size() - 1);
-  LaneHead moved;
-  if (--lane.count > 0) {
-    moved = {lane.ring[lane.head], lane_heads_[0].lane};
-    __builtin_prefetch(&slots_[slot_of(lane.ring[(lane.head + 4) & (lane.ring.size() - 1)].id)]);
-  } else {
-    moved = lane_heads_.back();
-    lane_heads_.pop_back();
-    if (lane_heads_.empty()) return;
-  }
+void EventQueue::sink_first_lane() {
+  const LaneHead moved = lane_heads_[0];
   const size_t size = lane_heads_.size();
   size_t hole = 0;
   for (;;) {
@@ -155,14 +134,46 @@ void EventQueue::advance_lane() {
   lane_heads_[hole] = moved;
 }
 
+const Event* EventQueue::find_on_lane(EventId id) const {
+  const Lane& lane = lanes_[slot_of(id.packed())];
+  const uint64_t sequence = id.packed() >> kSequenceShift;
+  // Sequences rise along a lane.
+  size_t low = 0;
+  size_t high = lane.count;
+  while (low < high) {
+    const size_t middle = (low + high) / 2;
+    if (lane.ring[lane.index(middle)].sequence < sequence) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  if (low == lane.count) return nullptr;
+  const Event& event = lane.ring[lane.index(low)];
+  return event.sequence == sequence && event.component.valid() ? &event : nullptr;
+}
+
+bool EventQueue::pending(EventId id) const {
+  if (!id.valid()) return false;
+  if ((id.packed() & kLaneBit) != 0) return find_on_lane(id) != nullptr;
+  return slots_[slot_of(id.packed())].id == id.packed();
+}
+
 bool EventQueue::cancel(EventId id) {
-  if (!pending(id)) return false;
+  if (!id.valid()) return false;
+  if ((id.packed() & kLaneBit) != 0) {
+    const Event* const found = find_on_lane(id);
+    if (found == nullptr) return false;
+    Lane& lane = lanes_[slot_of(id.packed())];
+    lane.ring[static_cast<size_t>(found - lane.ring.data())].component = ComponentId();
+    --live_;
+    return true;
+  }
+  if (slots_[slot_of(id.packed())].id != id.packed()) return false;
   free_slot(slot_of(id.packed()));
   --live_;
-  if ((id.packed() & kLaneBit) == 0) {
-    ++dead_in_heap_;
-    if (dead_in_heap_ > 64 && dead_in_heap_ * 2 > heap_size()) drop_dead_keys();
-  }
+  ++dead_in_heap_;
+  if (dead_in_heap_ > 64 && dead_in_heap_ * 2 > heap_size()) drop_dead_keys();
   return true;
 }
 
@@ -173,24 +184,6 @@ void EventQueue::drop_dead_keys() {
   dead_in_heap_ = 0;
   if (heap_size() < 2) return;
   for (size_t i = (heap_size() - 2) / 4 + 1; i-- > 0;) sift_down(i, heap_[kPad + i]);
-}
-
-EventQueue::Source EventQueue::next_source() {
-  for (;;) {
-    if (hole_) fill_hole();
-    const bool in_heap = heap_size() > 0;
-    const bool in_lane = !lane_heads_.empty();
-    if (!in_heap && !in_lane) return Source::kNone;
-    const bool heap_first = in_heap && (!in_lane || before(heap_[kPad], lane_heads_[0].key));
-    const uint64_t id = heap_first ? heap_[kPad].id : lane_heads_[0].key.id;
-    if (slots_[slot_of(id)].id == id) return heap_first ? Source::kHeap : Source::kLane;
-    if (heap_first) {
-      --dead_in_heap_;
-      hole_ = true;
-    } else {
-      advance_lane();
-    }
-  }
 }
 
 SimTime EventQueue::next_time() {
@@ -205,31 +198,6 @@ SimTime EventQueue::next_time() {
   return SimTime::max();
 }
 
-bool EventQueue::pop_until(SimTime limit, Event& out) {
-  const Source source = next_source();
-  if (source == Source::kNone) return false;
-  const Key key = source == Source::kHeap ? heap_[kPad] : lane_heads_[0].key;
-  if (limit.ns() < 0 || key.at > static_cast<uint64_t>(limit.ns())) return false;
-  const uint32_t slot = slot_of(key.id);
-  const Slot& s = slots_[slot];
-  out.at = SimTime::from_ns(static_cast<int64_t>(key.at));
-  out.sequence = key.id >> kSequenceShift;
-  out.cause = s.cause;
-  out.component = s.component;
-  out.kind = s.kind;
-  out.c = s.c;
-  out.a = s.a;
-  out.b = s.b;
-  free_slot(slot);
-  --live_;
-  if (source == Source::kHeap) {
-    hole_ = true;
-  } else {
-    advance_lane();
-  }
-  return true;
-}
-
 std::vector<Event> EventQueue::snapshot() const {
   std::vector<Event> events;
   const auto add = [&](const Key& key) {
@@ -241,7 +209,8 @@ std::vector<Event> EventQueue::snapshot() const {
   for (size_t i = hole_ ? 1 : 0; i < heap_size(); ++i) add(heap_[kPad + i]);
   for (const Lane& lane : lanes_) {
     for (size_t i = 0; i < lane.count; ++i) {
-      add(lane.ring[(lane.head + i) & (lane.ring.size() - 1)]);
+      const Event& event = lane.ring[lane.index(i)];
+      if (event.component.valid()) events.push_back(event);
     }
   }
   return events;
