@@ -20,12 +20,12 @@ struct Diagnostic {
   enum class Severity : uint8_t { kError, kWarning };
 
   Severity severity = Severity::kError;
-  Position at = {};            // the file is a number given out by Diagnostics::add_file
-  std::string path = {};       // "Deployment/web spec.replicas"; may be empty
-  std::string expected = {};   // "integer"
-  std::string found = {};      // "\"three\"", as it is to be shown
-  std::string suggestion = {}; // the nearest valid name, if one is near
-  std::string message = {};    // replaces "expected ..., got ..." if not empty
+  Position at = {};             // the file is a number given out by Diagnostics::add_file
+  std::string path = {};        // "Deployment/web spec.replicas"; may be empty
+  std::string expected = {};    // "integer"
+  std::string found = {};       // "\"three\"", as it is to be shown
+  std::string suggestion = {};  // the nearest valid name, if one is near
+  std::string message = {};     // replaces "expected ..., got ..." if not empty
 };
 
 class Diagnostics {

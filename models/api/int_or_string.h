@@ -13,7 +13,7 @@ namespace mainspring::api {
 
 class IntOrString {
  public:
-  IntOrString() = default;  // the number 0
+  IntOrString() = default;                       // the number 0
   IntOrString(int32_t value) : value_(value) {}  // NOLINT: implicit, it is one of the two
   IntOrString(Str text) : text_(std::move(text)), is_string_(true) {}  // NOLINT
   IntOrString(const char* text) : IntOrString(Str(text)) {}            // NOLINT

@@ -265,8 +265,7 @@ bool operator==(const Json& a, const Json& b) noexcept {
   if (left.size() != right.size()) return false;
   for (size_t i = 0; i < left.size(); ++i) {
     // Mostly the orders agree; only then is this not a search.
-    const Json* other =
-        right[i].key == left[i].key ? &right[i].value : b.find(left[i].key.view());
+    const Json* other = right[i].key == left[i].key ? &right[i].value : b.find(left[i].key.view());
     if (!other || !(left[i].value == *other)) return false;
   }
   return true;

@@ -51,23 +51,23 @@ class Json {
   enum class Kind : uint8_t { kNull, kBool, kInt, kDouble, kString, kArray, kObject };
   struct Member;
 
-  Json() = default;  // null
+  Json() = default;        // null
   Json(std::nullptr_t) {}  // NOLINT: implicit conversions make trees readable
   Json(bool value);        // NOLINT
   Json(double value);      // NOLINT
   template <class T>
-    requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
-  Json(T value) : node_(nullptr) {  // NOLINT
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>) Json(T value)
+      : node_(nullptr) {  // NOLINT
     if constexpr (std::is_unsigned_v<T> && sizeof(T) >= sizeof(int64_t)) {
       *this = from_unsigned(value);
     } else {
       *this = from_int(value);
     }
   }
-  Json(Str value);                                        // NOLINT
-  Json(std::string_view value) : Json(Str(value)) {}      // NOLINT
-  Json(const std::string& value) : Json(Str(value)) {}    // NOLINT
-  Json(const char* value) : Json(Str(value)) {}           // NOLINT
+  Json(Str value);                                      // NOLINT
+  Json(std::string_view value) : Json(Str(value)) {}    // NOLINT
+  Json(const std::string& value) : Json(Str(value)) {}  // NOLINT
+  Json(const char* value) : Json(Str(value)) {}         // NOLINT
 
   static Json array() { return array(std::vector<Json>()); }
   static Json array(std::vector<Json> items);

@@ -75,8 +75,7 @@ class JsonReader {
   }
 
   bool read_word(std::string_view word) {
-    if (static_cast<size_t>(end_ - p_) < word.size() ||
-        std::string_view(p_, word.size()) != word) {
+    if (static_cast<size_t>(end_ - p_) < word.size() || std::string_view(p_, word.size()) != word) {
       return fail_expecting("a JSON value");
     }
     p_ += word.size();

@@ -13,7 +13,7 @@ __extension__ typedef unsigned __int128 Uint128;
 namespace {
 
 constexpr int kMaxDigits = 36;  // leaves room for a factor of 100 in 128 bits
-constexpr int kMinScale = -9;  // nano
+constexpr int kMinScale = -9;   // nano
 constexpr int kMaxScale = 9999;
 
 constexpr std::string_view kFormatWrong =

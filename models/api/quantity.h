@@ -84,7 +84,10 @@ class Quantity {
 
  private:
   constexpr Quantity(int64_t value, int16_t scale, Format format)
-      : lo_(static_cast<uint64_t>(value)), hi_(value < 0 ? -1 : 0), scale_(scale), format_(format) {}
+      : lo_(static_cast<uint64_t>(value)),
+        hi_(value < 0 ? -1 : 0),
+        scale_(scale),
+        format_(format) {}
 
   int64_t low() const { return static_cast<int64_t>(lo_); }
   bool small() const { return hi_ == (low() < 0 ? -1 : 0); }

@@ -59,8 +59,8 @@ class Chunk {
   size_t offset(int line, int column) {
     if (line_starts_.empty()) index_lines();
     if (line < 0 || static_cast<size_t>(line) >= line_starts_.size()) return text_.size();
-    return std::min(text_.size(),
-                    line_starts_[static_cast<size_t>(line)] + static_cast<size_t>(std::max(column, 0)));
+    return std::min(text_.size(), line_starts_[static_cast<size_t>(line)] +
+                                      static_cast<size_t>(std::max(column, 0)));
   }
   Position position_of_offset(size_t at) {
     if (line_starts_.empty()) index_lines();
@@ -290,8 +290,9 @@ class Builder : public YAML::EventHandler {
     if (type == "binary") return Json(decode_base64(mark, text));
     if (type != "int" && type != "float" && type != "bool" && type != "null") return Json(text);
     Json value = resolve_scalar(text);
-    const bool integral = value.is_int() || (value.is_double() && std::isfinite(value.as_double()) &&
-                                             text.find_first_of(".eE") == std::string::npos);
+    const bool integral =
+        value.is_int() || (value.is_double() && std::isfinite(value.as_double()) &&
+                           text.find_first_of(".eE") == std::string::npos);
     if (type == "float" && value.is_int()) value = Json(value.as_double());
     const bool good = (type == "int" && integral) || (type == "float" && value.is_double()) ||
                       (type == "bool" && value.is_bool()) || (type == "null" && value.is_null());
@@ -496,8 +497,7 @@ class Builder : public YAML::EventHandler {
 std::string explain(const std::string& message) {
   static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
       {"end of map not found", "expected a key or the end of the map (check the indentation)"},
-      {"end of sequence not found",
-       "expected '-' or the end of the list (check the indentation)"},
+      {"end of sequence not found", "expected '-' or the end of the list (check the indentation)"},
       {"end of map flow not found", "expected ',' or '}'"},
       {"end of sequence flow not found", "expected ',' or ']'"},
       {"illegal map value",
@@ -552,8 +552,8 @@ Problem describe_failure(const YAML::ParserException& e, Builder* builder, Chunk
   return problem;
 }
 
-void read_chunk(std::string_view text, uint16_t file, uint32_t first_line,
-                Diagnostics* diagnostics, std::vector<Json>* out) {
+void read_chunk(std::string_view text, uint16_t file, uint32_t first_line, Diagnostics* diagnostics,
+                std::vector<Json>* out) {
   Chunk chunk(text, file, first_line);
   Builder builder(&chunk, diagnostics);
   const auto report = [&](const Problem& p) { diagnostics->error(p.at, "", p.message); };
@@ -596,7 +596,8 @@ void read_yaml(std::string_view text, uint16_t file, Diagnostics* diagnostics,
   bool content = false;    // anything but comments in this chunk
   bool directive = false;  // a % line before any content: its --- belongs to it
   const auto cut = [&](size_t end) {
-    if (content) read_chunk(text.substr(chunk_at, end - chunk_at), file, chunk_line, diagnostics, out);
+    if (content)
+      read_chunk(text.substr(chunk_at, end - chunk_at), file, chunk_line, diagnostics, out);
     content = false;
     directive = false;
   };
@@ -628,10 +629,10 @@ std::vector<Json> read_documents(std::string_view text, uint16_t file, Diagnosti
     const size_t line_start = text.substr(0, bad).rfind('\n') + 1;  // npos + 1 is 0
     const auto lines = std::count(text.begin(), text.begin() + static_cast<ptrdiff_t>(bad), '\n');
     const unsigned byte = static_cast<unsigned char>(text[bad]);
-    diagnostics->error(Position(file, static_cast<uint64_t>(lines) + 1, bad - line_start + 1), "",
-                       byte < 0x80 ? "expected text, got the control character with code " +
-                                         std::to_string(byte)
-                                   : std::string("expected UTF-8 text, got other bytes"));
+    diagnostics->error(
+        Position(file, static_cast<uint64_t>(lines) + 1, bad - line_start + 1), "",
+        byte < 0x80 ? "expected text, got the control character with code " + std::to_string(byte)
+                    : std::string("expected UTF-8 text, got other bytes"));
     return out;
   }
   const size_t first = text.find_first_not_of(" \t\r\n");

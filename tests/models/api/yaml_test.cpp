@@ -36,7 +36,8 @@ std::string as_json(std::string_view text) {
 
 // The answers were recorded from kubectl 1.35 by tests/conformance/yaml/record.py.
 TEST(Yaml, ReadsWhatKubectlReads) {
-  const std::filesystem::path folder = std::filesystem::path(MAINSPRING_SOURCE_DIR) / "tests/data/yaml";
+  const std::filesystem::path folder =
+      std::filesystem::path(MAINSPRING_SOURCE_DIR) / "tests/data/yaml";
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() != ".yaml") continue;
@@ -47,7 +48,8 @@ TEST(Yaml, ReadsWhatKubectlReads) {
     const Json expected = parse_json(read_file(recorded), &ok);
     ASSERT_TRUE(ok) << recorded;
     Diagnostics diagnostics;
-    const Json got = Json::array(expand_lists(read_documents(read_file(entry.path()), 0, &diagnostics)));
+    const Json got =
+        Json::array(expand_lists(read_documents(read_file(entry.path()), 0, &diagnostics)));
     EXPECT_TRUE(diagnostics.ok()) << diagnostics.to_text();
     ASSERT_EQ(got.size(), expected.size()) << entry.path();
     for (size_t i = 0; i < got.size(); ++i) {
@@ -105,9 +107,12 @@ TEST(Yaml, ErrorsSayWhereAndWhatWasExpected) {
       {"a: 'x\nb: 1", "f:1:4: the quote ' that opens here is never closed\n"},
       {"a: [1, 2\nb: 1\n", "f:1:4: the bracket '[' that opens here is never closed\n"},
       {"a: {b: 1\n", "f:1:4: the bracket '{' that opens here is never closed\n"},
-      {"a:\n\tb: 1\n", "f:2:1: expected spaces, got a tab (YAML does not allow tabs for indentation)\n"},
-      {"a: b: c\n", "f:1:5: a second ': ' in this place; quote the text if the colon belongs to it\n"},
-      {"a:\n  b: 1\n c: 2\n", "f:3:2: expected a key or the end of the map (check the indentation)\n"},
+      {"a:\n\tb: 1\n",
+       "f:2:1: expected spaces, got a tab (YAML does not allow tabs for indentation)\n"},
+      {"a: b: c\n",
+       "f:1:5: a second ': ' in this place; quote the text if the colon belongs to it\n"},
+      {"a:\n  b: 1\n c: 2\n",
+       "f:3:2: expected a key or the end of the map (check the indentation)\n"},
       {"a: 1\n- b\n", "f:2:1: expected a key or the end of the map (check the indentation)\n"},
       {"a: *missing\n", "f:1:4: the anchor of this alias is not defined\n"},
       {"a: &x [*x]\n", "f:1:8: an alias stands inside the value that it repeats\n"},
@@ -121,7 +126,8 @@ TEST(Yaml, ErrorsSayWhereAndWhatWasExpected) {
        "f:1:9: a map cannot be a key; this looks like an unrendered Helm template; render it with "
        "`helm template` first\n"},
       {"{{- if .Values.x }}\na: 1\n{{- end }}\n",
-       "f:1:3: a list entry '-' is not allowed here (check the indentation); this looks like an unrendered Helm template; render it with "
+       "f:1:3: a list entry '-' is not allowed here (check the indentation); this looks like an "
+       "unrendered Helm template; render it with "
        "`helm template` first\n"},
       {"a: x\x01y\n", "f:1:5: expected text, got the control character with code 1\n"},
       {"a: \xff\n", "f:1:4: expected UTF-8 text, got other bytes\n"},
@@ -151,7 +157,8 @@ TEST(Yaml, DuplicateKeysWarnAndTheLastOneCounts) {
             "f:1:10: warning: key \"a\" is given twice, the last one counts (first in line 1)\n"
             "{\"a\":2}\n");
   std::string many;
-  for (int i = 0; i < 40; ++i) many += "k" + std::to_string(i % 39) + ": " + std::to_string(i) + "\n";
+  for (int i = 0; i < 40; ++i)
+    many += "k" + std::to_string(i % 39) + ": " + std::to_string(i) + "\n";
   const Reading r = read(many);
   EXPECT_EQ(r.problems,
             "f:40:1: warning: key \"k0\" is given twice, the last one counts (first in line 1)\n");
@@ -262,9 +269,16 @@ TEST(Json, ReadsStrictly) {
     const char* text;
     const char* canonical;
   } good[] = {
-      {"1", "1"}, {"-0", "0"}, {"1.50", "1.50"}, {"1e3", "1e3"}, {"1.5", "1.5"},
-      {"123456789012345678901", "123456789012345678901"}, {"1e-400", "1e-400"},
-      {" [ ] ", "[]"}, {"{ }", "{}"}, {"\"\\u00e9\\ud83d\\ude00\\ud83d\\n\\/\"", "\"é😀\xEF\xBF\xBD\\n/\""},
+      {"1", "1"},
+      {"-0", "0"},
+      {"1.50", "1.50"},
+      {"1e3", "1e3"},
+      {"1.5", "1.5"},
+      {"123456789012345678901", "123456789012345678901"},
+      {"1e-400", "1e-400"},
+      {" [ ] ", "[]"},
+      {"{ }", "{}"},
+      {"\"\\u00e9\\ud83d\\ude00\\ud83d\\n\\/\"", "\"é😀\xEF\xBF\xBD\\n/\""},
       {"[true,false,null]", "[true,false,null]"},
   };
   for (const auto& c : good) {
@@ -272,8 +286,9 @@ TEST(Json, ReadsStrictly) {
     EXPECT_EQ(to_json(parse_json(c.text, &ok)), c.canonical);
     EXPECT_TRUE(ok) << c.text;
   }
-  for (const char* bad : {"", "01", "1.", ".5", "+1", "1e", "nul", "[1,]", "{\"a\" 1}", "{a:1}", "\"",
-                          "\"\n\"", "\"\\x\"", "\"\\u12\"", "[1", "1 2", "1e999", "'a'", "// x"}) {
+  for (const char* bad :
+       {"", "01", "1.", ".5", "+1", "1e", "nul", "[1,]", "{\"a\" 1}", "{a:1}", "\"", "\"\n\"",
+        "\"\\x\"", "\"\\u12\"", "[1", "1 2", "1e999", "'a'", "// x"}) {
     bool ok = true;
     parse_json(bad, &ok);
     EXPECT_FALSE(ok) << bad;
@@ -283,12 +298,14 @@ TEST(Json, ReadsStrictly) {
 // Whatever the bytes: an answer, and what is read can be written and read again.
 TEST(Yaml, DamagedTextsNeverCrash) {
   const std::string_view seeds[] = {
-      "a: &x {b: [1, 'two', \"three\\n\"], <<: {c: 0x1f}}\nd: |\n  text\n  more\ne: *x\n---\nf: ~\n",
+      "a: &x {b: [1, 'two', \"three\\n\"], <<: {c: 0x1f}}\nd: |\n  text\n  more\ne: *x\n---\nf: "
+      "~\n",
       "{\"a\": [1, 2.5e3, \"x\\u00e9\"], \"b\": {\"c\": null, \"d\": true}}",
       "- a\n-   - b: 1\n      c: >-\n        folded\n\n        text\n- ? k\n  : v\n# end\n",
   };
-  const std::string_view pieces[] = {"{", "}", "[", "]", ":", "- ", "\n", "\"", "'", "&a ", "*a", "!!int ",
-                                     "|", ">", "\t", "? ", "#", "<<: ", "---\n", "%", "{{", "\xc3", " "};
+  const std::string_view pieces[] = {"{", "}",    "[",     "]",      ":",  "- ",   "\n", "\"",
+                                     "'", "&a ",  "*a",    "!!int ", "|",  ">",    "\t", "? ",
+                                     "#", "<<: ", "---\n", "%",      "{{", "\xc3", " "};
   uint64_t state = 7;
   const auto draw = [&](size_t n) {
     state = state * 6364136223846793005ull + 1442695040888963407ull;

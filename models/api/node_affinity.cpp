@@ -1,0 +1,116 @@
+#include "models/api/node_affinity.h"
+
+#include <algorithm>
+
+#include "models/api/types/core.h"
+
+namespace mainspring::api {
+namespace {
+
+using Op = Requirement::Op;
+
+std::optional<Op> node_op(std::string_view name) {
+  if (name == "In") return Op::kIn;
+  if (name == "NotIn") return Op::kNotIn;
+  if (name == "Exists") return Op::kExists;
+  if (name == "DoesNotExist") return Op::kDoesNotExist;
+  if (name == "Gt") return Op::kGreaterThan;
+  if (name == "Lt") return Op::kLessThan;
+  return std::nullopt;
+}
+
+// Whether labels.NewRequirement would take it.
+bool is_valid(const NodeSelectorRequirement& e, Op op) {
+  switch (op) {
+    case Op::kIn:
+    case Op::kNotIn:
+      if (e.values.empty()) return false;
+      break;
+    case Op::kExists:
+    case Op::kDoesNotExist:
+      if (!e.values.empty()) return false;
+      break;
+    default:
+      if (e.values.size() != 1 || !parse_decimal(e.values[0])) return false;
+  }
+  return label_key_problem(e.key).empty() &&
+         std::all_of(e.values.begin(), e.values.end(),
+                     [](const Str& v) { return label_value_problem(v).empty(); });
+}
+
+bool is_valid_field(const NodeSelectorRequirement& f) {
+  return f.key == "metadata.name" && (f.operator_ == "In" || f.operator_ == "NotIn") &&
+         f.values.size() == 1;
+}
+
+bool holds(const NodeSelectorRequirement& e, Op op, const StrMap& labels) {
+  const Str* have = labels.find(e.key);
+  switch (op) {
+    case Op::kIn:
+      return have && std::find(e.values.begin(), e.values.end(), *have) != e.values.end();
+    case Op::kNotIn:
+      return !have || std::find(e.values.begin(), e.values.end(), *have) == e.values.end();
+    case Op::kExists:
+      return have;
+    case Op::kDoesNotExist:
+      return !have;
+    default:
+      break;
+  }
+  if (!have) return false;
+  const std::optional<int64_t> left = parse_decimal(*have);
+  const std::optional<int64_t> right = parse_decimal(e.values[0]);
+  if (!left || !right) return false;
+  return op == Op::kGreaterThan ? *left > *right : *left < *right;
+}
+
+}  // namespace
+
+std::string node_term_problem(const NodeSelectorTerm& term) {
+  for (const NodeSelectorRequirement& e : term.match_expressions) {
+    const std::optional<Op> op = node_op(e.operator_);
+    if (!op) return "\"" + e.operator_.str() + "\" is not a valid node selector operator";
+    if (!is_valid(e, *op)) {
+      return "invalid key or values of \"" + e.key.str() + "\" for operator " + e.operator_.str();
+    }
+  }
+  for (const NodeSelectorRequirement& f : term.match_fields) {
+    if (!is_valid_field(f)) {
+      return "matchFields takes metadata.name with In or NotIn and one value, got \"" +
+             f.key.str() + "\" " + f.operator_.str();
+    }
+  }
+  return {};
+}
+
+bool matches(const NodeSelectorTerm& term, const StrMap& labels, std::string_view node_name) {
+  if (term.match_expressions.empty() && term.match_fields.empty()) return false;
+  bool all = true;
+  for (const NodeSelectorRequirement& e : term.match_expressions) {
+    const std::optional<Op> op = node_op(e.operator_);
+    if (!op || !is_valid(e, *op)) return false;
+    all = all && holds(e, *op, labels);
+  }
+  for (const NodeSelectorRequirement& f : term.match_fields) {
+    if (!is_valid_field(f)) return false;
+    all = all && (f.values[0] == node_name) == (f.operator_ == "In");
+  }
+  return all;
+}
+
+bool matches(const NodeSelector& selector, const StrMap& labels, std::string_view node_name) {
+  return std::any_of(
+      selector.node_selector_terms.begin(), selector.node_selector_terms.end(),
+      [&](const NodeSelectorTerm& term) { return matches(term, labels, node_name); });
+}
+
+bool matches_required_node_affinity(const PodSpec& spec, const StrMap& labels,
+                                    std::string_view node_name) {
+  if (!matches_all(spec.node_selector, labels)) return false;
+  if (!spec.affinity || !spec.affinity->node_affinity) return true;
+  const auto& required =
+      spec.affinity->node_affinity->required_during_scheduling_ignored_during_execution;
+  return !required || matches(*required, labels, node_name);
+}
+
+}  // namespace mainspring::api
