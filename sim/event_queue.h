@@ -175,7 +175,6 @@ class EventQueue {
 };
 
 // Inline, since they run for every event, and so that payloads go straight to their places.
-// ------------------------------------------------------------
 
 inline uint64_t EventQueue::new_slot(uint64_t cause, const EventPayload& payload) {
   uint32_t slot = free_;

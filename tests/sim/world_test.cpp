@@ -33,6 +33,7 @@ class Node : public Cloneable<Node> {
     seen_ = hash_combine(seen_, static_cast<uint64_t>(event.at.ns()));
     seen_ = hash_combine(seen_, event.sequence * 8 + event.kind);
     seen_ = hash_combine(seen_, event.cause);
+    world.record("test.event", name_, std::to_string(event.a));
     Rng rng = world.stream("test.delay").rng(event.a, draws_++);
     switch (static_cast<Kind>(event.kind)) {
       case Kind::kMessage:
@@ -76,9 +77,11 @@ Pair make_pair_of_nodes(uint64_t seed) {
   return pair;
 }
 
-uint64_t digest(const Pair& pair, const World& world) {
-  return hash_combine(hash_combine(world.get(pair.left).seen(), world.get(pair.right).seen()),
-                      hash_combine(world.execution_hash(), world.events_executed()));
+// What a run did: its journal, what the components saw, and what the engine executed.
+std::string digest(const Pair& pair, const World& world) {
+  const uint64_t seen = hash_combine(world.get(pair.left).seen(), world.get(pair.right).seen());
+  return world.journal().digest_hex() + " " + std::to_string(seen) + " " +
+         std::to_string(world.execution_hash()) + " " + std::to_string(world.events_executed());
 }
 
 const SimTime kEnd = SimTime::from_ns(1'000'000'000);
