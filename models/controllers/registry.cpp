@@ -14,6 +14,9 @@ void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loo
   add(make_deployment_controller(options.deployment));
   add(make_replicaset_controller(options.replicaset));
   add(make_endpointslice_controller(options.endpointslice));
+  add(make_node_lifecycle_controller(options.node_lifecycle));
+  add(make_taint_eviction_controller());
+  add(make_pod_gc_controller(options.pod_gc));
 }
 
 }  // namespace mainspring::controllers

@@ -7,7 +7,10 @@
 #include "models/client/control_loop.h"
 #include "models/controllers/deployment_controller.h"
 #include "models/controllers/endpointslice_controller.h"
+#include "models/controllers/node_lifecycle_controller.h"
+#include "models/controllers/pod_gc_controller.h"
 #include "models/controllers/replicaset_controller.h"
+#include "models/controllers/taint_eviction_controller.h"
 
 namespace mainspring::controllers {
 
@@ -16,6 +19,8 @@ struct Options {
   DeploymentOptions deployment;
   ReplicaSetOptions replicaset;
   EndpointSliceOptions endpointslice;
+  NodeLifecycleOptions node_lifecycle;
+  PodGcOptions pod_gc;
 };
 
 // Appends one loop per controller, in a fixed order: that in which they hear of a change.
