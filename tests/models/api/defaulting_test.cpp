@@ -41,7 +41,7 @@ spec:
     resources: {limits: {cpu: 1500u, memory: 1Gi}, requests: {memory: 512Mi}}
     livenessProbe: {httpGet: {port: 80}}
     startupProbe: {grpc: {port: 9}, periodSeconds: 5}
-    env: [{name: N, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
+    env: [{name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]
   - {name: b, image: "b:1"}
   volumes:
   - {name: e}
@@ -169,25 +169,25 @@ INSTANTIATE_TEST_SUITE_P(
              R"("selectPolicy":"Max","stabilizationWindowSeconds":60})"},
         Case{kLimits, "spec.limits[0].default", R"({"cpu":"2"})"},
         Case{kLimits, "spec.limits[0].defaultRequest", R"({"cpu":"2","memory":"1Mi"})"},
-        Case{"{apiVersion: v1, kind: Namespace, metadata: {name: n}}",
-             "metadata.labels['kubernetes.io/metadata.name']", "\"n\""},
-        Case{"{apiVersion: v1, kind: Namespace, metadata: {name: n}}", "status.phase",
+        Case{"{apiVersion: v1, kind: Namespace, metadata: {name: x}}",
+             "metadata.labels['kubernetes.io/metadata.name']", "\"x\""},
+        Case{"{apiVersion: v1, kind: Namespace, metadata: {name: x}}", "status.phase",
              "\"Active\""},
-        Case{"{apiVersion: v1, kind: Node, metadata: {name: n}, status: {capacity: {cpu: 4}}}",
+        Case{"{apiVersion: v1, kind: Node, metadata: {name: x}, status: {capacity: {cpu: 4}}}",
              "status.allocatable", R"({"cpu":"4"})"},
         // base64("hi!") = aGkh, base64("a") = YQ==
-        Case{"{apiVersion: v1, kind: Secret, metadata: {name: n}, stringData: {k: hi!, l: a}}",
+        Case{"{apiVersion: v1, kind: Secret, metadata: {name: x}, stringData: {k: hi!, l: a}}",
              "data", R"({"k":"aGkh","l":"YQ=="})"},
-        Case{"{apiVersion: v1, kind: Secret, metadata: {name: n}}", "type", "\"Opaque\""},
-        Case{"{apiVersion: v1, kind: PersistentVolume, metadata: {name: n}, spec: {}}",
+        Case{"{apiVersion: v1, kind: Secret, metadata: {name: x}}", "type", "\"Opaque\""},
+        Case{"{apiVersion: v1, kind: PersistentVolume, metadata: {name: x}, spec: {}}",
              "spec.persistentVolumeReclaimPolicy", "\"Retain\""},
-        Case{"{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: n}, spec: {}}",
+        Case{"{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: x}, spec: {}}",
              "spec.volumeMode", "\"Filesystem\""},
-        Case{"{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: n}}",
+        Case{"{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: x}}",
              "volumeBindingMode", "\"Immediate\""},
-        Case{"{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: n}}",
+        Case{"{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: x}}",
              "preemptionPolicy", "\"PreemptLowerPriority\""},
-        Case{"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: n}, "
+        Case{"{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: x}, "
              "ports: [{port: 80}]}",
              "ports[0]", R"({"name":"","port":80,"protocol":"TCP"})"}));
 
