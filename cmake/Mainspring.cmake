@@ -91,7 +91,9 @@ function(mainspring_test name)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE mainspring_flags ${ARG_LINKS} GTest::gmock
                                         GTest::gtest_main)
-  target_compile_options(${name} PRIVATE -Wno-sign-conversion -Wno-conversion)
+  # Tests run for seconds and are compiled by everybody: a fifth of their build time is -O2's.
+  target_compile_options(${name} PRIVATE -Wno-sign-conversion -Wno-conversion
+                                         $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(${name} PRIVATE MAINSPRING_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
