@@ -51,8 +51,8 @@ api::Str event_namespace(const api::Object& o) {
 }
 }  // namespace
 
-EventRecorder::EventRecorder(std::string_view component, Cookie cookie)
-    : component_(component), cookie_(cookie) {}
+EventRecorder::EventRecorder(std::string_view component, Cookie cookie, std::string_view host)
+    : component_(component), host_(host), cookie_(cookie) {}
 
 bool EventRecorder::within_spam_limit(const std::string& key, api::Time now) {
   Bucket& b = buckets_[key];
@@ -116,7 +116,9 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
     body->message = message;
     body->type = type;
     body->source.component = component_;
+    body->source.host = host_;
     body->reporting_component = component_;
+    body->reporting_instance = host_;
     body->count = 1;
     body->first_timestamp = seen.first;
     body->last_timestamp = seen.last;

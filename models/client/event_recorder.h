@@ -20,8 +20,9 @@ namespace mainspring::client {
 class EventRecorder {
  public:
   // `component` is the reporting controller's name, e.g. "deployment-controller". `cookie` marks
-  // the recorder's requests: the owner passes outcomes carrying it to on_outcome().
-  EventRecorder(std::string_view component, Cookie cookie);
+  // the recorder's requests: the owner passes outcomes carrying it to on_outcome(). `host` is the
+  // node of a component that runs on one.
+  EventRecorder(std::string_view component, Cookie cookie, std::string_view host = {});
 
   // Records an event about `about`. `type` is "Normal" or "Warning".
   void event(ControlContext& ctx, const api::Object& about, std::string_view type,
@@ -55,6 +56,7 @@ class EventRecorder {
   void enqueue(ControlContext& ctx, Request request, std::string seen_key);
 
   api::Str component_;
+  api::Str host_;
   Cookie cookie_;
   bool in_flight_ = false;
   std::deque<Pending> queue_;

@@ -22,6 +22,10 @@ class Backoff {
     if (!used_ || ended - last_update_ > limits.forget) return false;
     return now - ended < current_;
   }
+  // The same, counted from the last attempt instead of an end (image pulls).
+  bool refuses_since_update(const BackoffLimits& limits, sim::SimTime now) const {
+    return refuses(limits, last_update_, now);
+  }
   // Counts an attempt that starts now.
   void next(const BackoffLimits& limits, sim::SimTime ended, sim::SimTime now) {
     current_ = !used_ || ended - last_update_ > limits.forget

@@ -38,7 +38,6 @@ struct KubeletConfig {
   D volume_backoff_max = D::seconds(122);
   int64_t api_qps_milli = 50'000;  // kubeAPIQPS
   int64_t api_burst = 100;         // kubeAPIBurst
-  bool serialize_image_pulls = true;
 
   // --- budget ----------------------------------------------------------------------------------
   Delay pod_dispatch{D::millis(1), D::millis(4)};        // watch event -> pod worker

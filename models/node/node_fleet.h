@@ -178,14 +178,14 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
     kStatusSend,   // a = pod, b = its generation, c = node: read done, now patch
     kPullDone,     // a = node, b = boot number
     kAppListening,  // a = container, b = its incarnation
-    kAppExit,      // same; c: 1 when it is a crash
+    kAppExit,      // same; c = 0: as planned, 1: crash, 2: after SIGTERM
     kOom,          // same
-    kProbe,        // same; c = ProbeKind: next flip or reportable failure
-    kProbeTick,    // same; with simulate_every_beat
+    kProbe,        // same; c = ProbeKind: the next tick that matters
     kSigterm,      // same: preStop is over
     kSigkill,      // same: the grace period is over
     kEviction,     // a = node, b = boot number
     kMemoryCheck,  // a = node, b = boot number: a leak crosses the eviction threshold
+    kNodeStatus,   // a = node, b = boot number: time to write a changed status
   };
   // What an answer is for, in the top byte of a cookie.
   enum class Purpose : uint8_t { kEvent, kStatus, kDelete, kNode, kLease };
@@ -201,6 +201,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void power_off(sim::World& world, NodeIndex n, MachineState to);
   void answer(sim::World& world, uint64_t cookie, uint64_t ticket);
   void note(sim::World& world, std::string_view key, std::string_view text);
+  void adopt_pods(sim::World& world, NodeIndex n);
   void tell_node(sim::World& world, NodeIndex n, NodeChange change);
   void tell_container(sim::World& world, uint32_t c, ContainerChange change);
   apiserver::ApiServer& server(sim::World& world) const;
@@ -221,13 +222,15 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void op_done(sim::World& world, uint32_t p);
   bool admit(sim::World& world, uint32_t p);
   void mount_volumes(sim::World& world, uint32_t p);
-  std::string missing_volume(const sim::World& world, const PodRuntime& pod) const;
-  std::string missing_env(const sim::World& world, const PodRuntime& pod,
+  std::string missing_volume(const sim::World& world, const api::Pod& pod) const;
+  std::string missing_env(const sim::World& world, const api::Pod& pod,
                           const api::Container& spec) const;
   void sync(sim::World& world, uint32_t p);
   void next_step(sim::World& world, uint32_t p);
+  uint32_t pick_start(PodRuntime& pod);
   void end_round(sim::World& world, uint32_t p);
   bool wants_start(const PodRuntime& pod, const ContainerRuntime& c) const;
+  bool finished(const PodRuntime& pod) const;
   void try_start(sim::World& world, uint32_t p, uint32_t c);
   void start_failed(sim::World& world, uint32_t p, uint32_t c, std::string_view reason,
                     std::string message);
@@ -235,52 +238,61 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   sim::SimTime next_relist(const sim::World& world, NodeIndex n) const;
   void terminate(sim::World& world, uint32_t p, sim::Duration grace);
   void stop_container(sim::World& world, uint32_t c, sim::Duration grace, std::string message);
+  void sigterm(sim::World& world, uint32_t c);
   void continue_termination(sim::World& world, uint32_t p);
   void finish_pod(sim::World& world, uint32_t p);
   void end_pod(sim::World& world, uint32_t p, std::string_view reason, std::string message,
                sim::Duration grace);
-  bool over(const PodRuntime& pod) const;
+  void release(PodRuntime& pod);
   const api::Container& spec_of(const ContainerRuntime& c) const;
-  std::string_view restart_policy(const ContainerRuntime& c) const;
+  uint64_t app_draw(const sim::World& world, const ContainerRuntime& c, uint64_t purpose) const;
+  uint64_t pod_draw(const sim::World& world, const PodRuntime& pod, uint64_t purpose,
+                    uint64_t attempt) const;
 
   // images (images.cpp)
   void ensure_image(sim::World& world, uint32_t p, uint32_t c);
   void start_pull(sim::World& world, NodeIndex n);
   void pull_done(sim::World& world, NodeIndex n);
-  std::string pull_error(const sim::World& world, const PodRuntime& pod, std::string_view image,
-                         std::string_view& reason) const;
-  bool has_image(const Machine& m, std::string_view image) const;
+  std::string pull_error(const sim::World& world, const api::Pod& pod,
+                         std::string_view image) const;
+  bool authorized(const sim::World& world, const api::Pod& pod, const ImageName& image,
+                  const ImageCatalog::Registry& registry) const;
 
   // processes (containers.cpp)
   void process_started(sim::World& world, uint32_t c);
+  void app_listening(sim::World& world, uint32_t c);
   void process_ended(sim::World& world, uint32_t c, int32_t exit_code, std::string_view reason,
                      bool machine_died);
-  void set_own_demand(sim::World& world, uint32_t c, MicroCores demand);
   void update_demand(sim::World& world, uint32_t c);
-  void apply_changes(sim::World& world, NodeIndex n, const std::vector<CpuHost::Change>& changes,
-                     uint32_t except);
-  void meter(const sim::World& world, ContainerRuntime& c);
+  void apply_changes(sim::World& world, NodeIndex n, uint32_t except);
+  void meter(sim::SimTime now, ContainerRuntime& c);
   MicroCores request_rate(const ContainerRuntime& c) const;
   int64_t working_set(const ContainerRuntime& c, sim::SimTime at) const;
   void watch_memory(sim::World& world, uint32_t c);
+  void kernel_oom(sim::World& world, NodeIndex n);
   void check_pressure(sim::World& world, NodeIndex n);
   void eviction_round(sim::World& world, NodeIndex n);
+  int64_t pod_memory(const PodRuntime& pod, sim::SimTime at) const;
 
   // probes (probes.cpp)
   void start_probes(sim::World& world, uint32_t c);
   void stop_probes(sim::World& world, uint32_t c, bool readiness_too);
-  void arm_probe(sim::World& world, uint32_t c, ProbeKind kind, bool at_once);
+  void activate_probe(sim::World& world, uint32_t c, ProbeKind kind);
+  void arm_probe(sim::World& world, uint32_t c, ProbeKind kind);
+  void settle_probe(sim::World& world, uint32_t c, ProbeKind kind, sim::SimTime until);
   void probe_event(sim::World& world, uint32_t c, ProbeKind kind);
   void probe_result(sim::World& world, uint32_t c, ProbeKind kind, ProbeResult result);
-  size_t probe_steps(const ContainerRuntime& c, ProbeKind kind, ProbeStep out[4]) const;
+  void trigger_readiness(sim::World& world, uint32_t c);
+  size_t probe_steps(const ContainerRuntime& c, ProbeKind kind, ProbeStep (&out)[5]) const;
+  std::string probe_failure(const ContainerRuntime& c, ProbeKind kind, bool hangs) const;
 
   // status (pod_status.cpp)
   void status_changed(sim::World& world, uint32_t p);
   void pump_status(sim::World& world, NodeIndex n);
   void send_status(sim::World& world, uint32_t p);
-  void refresh_conditions(const sim::World& world, PodRuntime& pod);
+  void refresh(const sim::World& world, PodRuntime& pod);
   std::string_view compute_phase(const PodRuntime& pod) const;
-  api::PodStatus build_status(const sim::World& world, PodRuntime& pod) const;
+  void fill_status(const sim::World& world, const PodRuntime& pod, api::PodStatus& status) const;
 
   Options options_;
   std::vector<Machine> machines_;
@@ -292,7 +304,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   client::FlatIndex machine_by_name_;  // of machines that are not gone
   std::vector<Listener> listeners_;
   apiserver::ClientId watch_client_ = 0;
-  std::vector<CpuHost::Change> scratch_;
+  std::vector<CpuHost::Change> changes_;  // scratch, empty between calls
 };
 
 }  // namespace mainspring::node

@@ -49,6 +49,8 @@ std::optional<ProbeFlip> next_flip(const ProbeRule& rule, const ProbeState& stat
 // Counts every tick up to and including `until`.
 void advance(const ProbeRule& rule, ProbeState& state, std::span<const ProbeStep> steps,
              sim::SimTime until);
+// Whether a probe run at `t` fails.
+bool probe_fails_at(std::span<const ProbeStep> steps, sim::SimTime t);
 // The first tick of a grid at or after `t`.
 sim::SimTime tick_at_or_after(sim::SimTime phase, sim::Duration period, sim::SimTime t);
 

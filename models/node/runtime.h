@@ -39,10 +39,12 @@ struct ProbeRuntime {
   bool used = false;    // the container declares it
   bool active = false;  // running now: between start (or startup success) and the end
   ProbeState state;
-  sim::EventId event;       // next flip, or next failure worth an event
+  sim::EventId event;       // the next tick that matters: a flip, or a failure worth an event
+  sim::SimTime tick;        // which tick that is
   int8_t forced = -1;       // 0 or 1: outcome forced by a fault
   sim::SimTime forced_at;
   int32_t reported = 0;     // failures reported as events in this incarnation
+  sim::SimTime reported_at;  // the tick of the last of them
 };
 
 // Usage of CPU as an integral, and its value at the last two instants at which the metrics server
@@ -50,15 +52,28 @@ struct ProbeRuntime {
 struct CpuMeter {
   static constexpr int64_t kMicro = 1'000'000;
   int64_t core_ns = 0;     // whole core-nanoseconds used until `since`
+  int64_t at_start = 0;    // the same when the present process started
   int64_t remainder = 0;   // millionths of one
   sim::SimTime since;
   MicroCores rate;
   bool throttled_now = false;
   sim::Duration throttled;
+  int64_t throttled_periods = 0;
   int64_t scrape = -1;  // number of the last scrape at or before `since`; -1: none
   std::array<int64_t, 2> sample{};         // core_ns at scrape - 1 and scrape
   std::array<int64_t, 2> memory_sample{};  // working set there
 };
+
+// How often the metrics server scrapes every node (the shipped manifests' --metric-resolution), at
+// whole multiples from the start of the run.
+inline constexpr sim::Duration kScrapePeriod = sim::Duration::seconds(15);
+
+// Core-nanoseconds used until `at`, which is not before meter.since and not after now.
+inline int64_t usage_at(const CpuMeter& meter, sim::SimTime at) {
+  __extension__ using Wide = __int128;
+  const Wide micro = Wide{meter.rate.value} * (at - meter.since).ns() + meter.remainder;
+  return meter.core_ns + static_cast<int64_t>(micro / CpuMeter::kMicro);
+}
 
 struct ContainerRuntime {
   uint32_t generation = 0;
@@ -91,7 +106,12 @@ struct ContainerRuntime {
   bool listening = false;
   bool got_sigterm = false;
   bool stop_begun = false;   // termination: preStop or SIGTERM under way
+  bool kill_wanted = false;  // a failed liveness or startup probe asks for a restart
+  bool kill_by_startup = false;
+  sim::Duration stop_grace;  // from SIGTERM to SIGKILL
+  sim::SimTime sigterm_at;
   sim::SimTime listening_at;  // of this incarnation
+  sim::SimTime ready_at;      // when its readiness probe begins to succeed
   std::array<ProbeRuntime, 3> probes;  // by ProbeKind
 
   uint32_t cpu_position = UINT32_MAX;
@@ -121,6 +141,7 @@ enum class Op : uint8_t {
 };
 
 struct ConditionState {
+  bool known = false;
   bool status = false;
   sim::SimTime since;
 };
@@ -147,12 +168,15 @@ struct PodRuntime {
   sim::SimTime round_retry_at;  // earliest end of a back-off met in this round
 
   bool admitted = false;
+  bool counted = false;  // its requests are in the machine's sums
+  bool volumes_mounted = false;
   bool has_sandbox = false;
   bool ever_sandbox = false;
   bool initialized = false;
   uint32_t sandboxes = 0;
   uint32_t volume_tries = 0;
   uint32_t retries = 0;
+  uint32_t statuses = 0;  // status writes begun
   sim::SimTime start_time;
   bool has_start_time = false;
   sim::SimTime probe_phase;
@@ -179,7 +203,9 @@ struct PullRequest {
   uint32_t pod = 0;
   uint32_t pod_generation = 0;
   uint32_t container = 0;
+  api::Str image;
   sim::SimTime asked;
+  sim::SimTime begun;
 };
 
 struct Machine {
@@ -212,6 +238,11 @@ struct Machine {
   bool memory_pressure = false;
   sim::SimTime pressure_seen;
   sim::EventId eviction_event;
+  sim::SimTime eviction_at;
+  sim::EventId memory_event;
+  sim::EventId status_event;
+  int64_t static_memory = 0;  // of all running containers, without leaks, bytes
+  int32_t leaking = 0;        // running containers that leak
   int64_t requested_cpu = 0;
   int64_t requested_memory = 0;
 };
