@@ -539,17 +539,18 @@ std::optional<FieldSelector> FieldSelector::parse(std::string_view text, std::st
   // Split at commas that are not escaped.
   std::vector<std::string_view> terms;
   size_t from = 0;
-  for (size_t i = 0; i <= text.size(); ++i) {
-    if (i < text.size() && text[i] == '\\') {
+  const auto cut = [&](size_t end) {
+    if (end > from) terms.push_back(text.substr(from, end - from));
+    from = end + 1;
+  };
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
       ++i;
-      continue;
-    }
-    if (i >= text.size() || text[i] == ',') {
-      const size_t end = std::min(i, text.size());
-      if (end > from) terms.push_back(text.substr(from, end - from));
-      from = i + 1;
+    } else if (text[i] == ',') {
+      cut(i);
     }
   }
+  cut(text.size());
   std::sort(terms.begin(), terms.end());
   FieldSelector out;
   for (const std::string_view term : terms) {

@@ -135,7 +135,9 @@ TEST(Labels, ExpressionsAreAndedWithLabels) {
     const auto compiled = Selector::compile(c.selector);
     EXPECT_EQ(compiled.has_value(), c.valid);
     EXPECT_EQ(matches(c.selector, kWeb), c.matches);
-    if (compiled) EXPECT_EQ(compiled->matches(kWeb), c.matches);
+    if (compiled) {
+      EXPECT_EQ(compiled->matches(kWeb), c.matches);
+    }
     LabelSelector both = c.selector;
     both.match_labels.set("tier", "back");
     EXPECT_FALSE(matches(both, kWeb));
@@ -155,14 +157,14 @@ TEST(Labels, KeysAndValuesAreValidated) {
   for (const char* good : {"a", "a.b_c-d", "A1", "example.com/x", "kubernetes.io/hostname"}) {
     EXPECT_EQ(label_key_problem(good), "") << good;
   }
-  for (const std::string bad :
+  for (const std::string& bad :
        {std::string(), long_name, std::string("-a"), std::string("a-"), std::string("a/b/c"),
         std::string("/a"), std::string("A.com/a"), std::string("a b"), std::string("a/"),
         std::string(254, 'a') + "/b"}) {
     EXPECT_NE(label_key_problem(bad), "") << bad;
   }
   for (const char* good : {"", "a", "1.2", "a_b"}) EXPECT_EQ(label_value_problem(good), "");
-  for (const std::string bad :
+  for (const std::string& bad :
        {long_name, std::string("a/b"), std::string("-"), std::string("é")}) {
     EXPECT_NE(label_value_problem(bad), "") << bad;
   }
