@@ -17,14 +17,14 @@ api::Map<api::Quantity> usage_of(const api::Object& object) {
   const api::KindInfo& info = api::kind_info(object);
   const std::string resource =
       info.group.empty() ? std::string(info.resource) : fmt::format("{}.{}", info.resource, info.group);
-  use.set(fmt::format("count/{}", resource), api::Quantity(1));
-  if (info.group.empty()) use.set(info.resource, api::Quantity(1));
+  use.set(fmt::format("count/{}", resource), api::Quantity::of("1"));
+  if (info.group.empty()) use.set(info.resource, api::Quantity::of("1"));
   if (const api::Pod* pod = api::try_as<api::Pod>(object)) {
     for (const auto& [name, q] : api::pod_requests(*pod)) {
       use.set(fmt::format("requests.{}", name.view()), q);
       use.set(name, q);
     }
-    for (const auto& [name, q] : api::pod_limits(*pod)) {
+    for (const auto& [name, q] : api::pod_limits(pod->spec)) {
       use.set(fmt::format("limits.{}", name.view()), q);
     }
   }

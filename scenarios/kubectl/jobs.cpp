@@ -8,10 +8,10 @@
 #include "models/api/codec.h"
 #include "models/api/compare.h"
 #include "models/api/diagnostics.h"
-#include "models/api/json_writer.h"
 #include "models/api/labels.h"
 #include "models/api/patch.h"
 #include "models/api/pod_helpers.h"
+#include "models/api/time_text.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/autoscaling.h"
 #include "models/api/types/core.h"
@@ -168,7 +168,7 @@ class ApplyJob final : public KubectlLoop::Job {
 
   api::ObjectRef with_last_applied(const api::Object& o) const {
     api::Ref<api::Object> next = api::clone(o);
-    next->metadata.annotations.set(kLastApplied, api::write_json_sorted(configuration(o)) + "\n");
+    next->metadata.annotations.set(kLastApplied, api::to_sorted_json(configuration(o)) + "\n");
     return next;
   }
 
@@ -188,12 +188,10 @@ class ApplyJob final : public KubectlLoop::Job {
     Json last;
     const api::Str* text = live.metadata.annotations.find(kLastApplied);
     if (text) {
-      api::Diagnostics ignored;
-      const std::vector<Json> documents = api::read_documents(text->view(), "", ignored);
-      if (!documents.empty()) last = documents.front();
+      last = api::parse_json(text->view());
     }
     Json modified = configuration(sent);
-    const std::string remembered = api::write_json_sorted(modified) + "\n";
+    const std::string remembered = api::to_sorted_json(modified) + "\n";
     modified.edit("metadata").edit("annotations").set(kLastApplied, Json(remembered));
     const api::KindInfo& info = api::kind_info(sent);
     const Json patch = info.type ? api::three_way_patch(*info.type, last, modified,
@@ -316,7 +314,7 @@ class DeleteJob final : public KubectlLoop::Job {
 
   bool selected(const api::Object& o) const {
     if (command().has("selector") &&
-        !api::matches_selector_text(command().flag("selector"), o.metadata.labels)) {
+        !selector_.matches(o.metadata.labels)) {
       return false;
     }
     const std::string field = command().flag("field-selector");
@@ -480,7 +478,7 @@ class RolloutJob final : public PatchJob {
         return Json();
       }
       done = "restarted";
-      Json annotations = strategic({{kRestartedAt, Json(api::format_rfc3339(now()))}});
+      Json annotations = strategic({{kRestartedAt, Json(api::format_time(now()))}});
       Json meta = strategic({{"metadata", strategic({{"annotations", annotations}})}});
       return strategic({{"spec", strategic({{"template", meta}})}});
     }
@@ -1024,7 +1022,8 @@ std::unique_ptr<KubectlLoop::Job> make_kubectl_job(const KubectlCommand& c, std:
   if (c.verb == "autoscale") return make_autoscale(c, objects, error);
   if (c.verb == "patch") {
     api::Diagnostics problems;
-    const std::vector<Json> patch = api::read_documents(c.flag("patch"), "--patch", problems);
+    const std::vector<Json> patch =
+        api::read_documents(c.flag("patch"), problems.add_file("--patch"), &problems);
     if (patch.size() != 1 || !problems.ok()) {
       error = "unable to parse --patch";
       return nullptr;
