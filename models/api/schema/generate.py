@@ -3,6 +3,9 @@
 
 Usage: generate.py OUTPUT_DIR        writes OUTPUT_DIR/models/api/types/*.h and *.cpp
        generate.py OUTPUT_DIR --list prints the names of those files, for CMake
+       generate.py OUTPUT_DIR --package FILE.schema PREFIX NAMESPACE
+                                     writes OUTPUT_DIR/PREFIX/FILE.h and .cpp for another folder's
+                                     schema, which may use the types of this one
 
 README.md explains the language of the schema files.
 """
@@ -69,7 +72,7 @@ class Field:
             if key in FLAGS and not value:
                 self.flags.append(FLAGS[key])
             elif key == "default":
-                self.default = "" if value == '""' else value
+                self.default = value[1:-1] if value.startswith('"') else value
             elif key == "min":
                 self.min = int(value)
             elif key == "max":
@@ -97,13 +100,16 @@ class Schema:
         self.open_enums, self.by_package, self.kinds = set(), {p: [] for p in PACKAGES}, []
         for package in PACKAGES:
             self.read(package)
+        self.check()
+
+    def check(self):
         for s in self.structs.values():
             for f in s.fields:
                 if f.base not in SCALARS and f.base not in self.enums and f.base not in self.structs:
                     raise SchemaError(f"{s.name}.{f.json}: no type {f.base}")
 
-    def read(self, package):
-        path = os.path.join(HERE, package + ".schema")
+    def read(self, package, path=None):
+        path = path or os.path.join(HERE, package + ".schema")
         current = None
         for number, line in enumerate(open(path, encoding="utf-8"), 1):
             line = line.rstrip()
@@ -111,7 +117,7 @@ class Schema:
                 continue
             try:
                 text, _, doc = line.partition(" | ")
-                words = text.split()
+                words = re.findall(r'(?:[^\s"]|"[^"]*")+', text)
                 if line.startswith("  kept:"):
                     current.kept += words[1:]
                 elif line.startswith("  "):
@@ -208,7 +214,7 @@ class Schema:
 BANNER = "// Made by models/api/schema/generate.py from {}. Do not edit.\n"
 
 
-def make_header(schema, package):
+def make_header(schema, package, namespace="api"):
     out = [BANNER.format(package + ".schema"), "#pragma once\n\n"]
     structs = schema.sorted_structs(package)
     has_kinds = any(s.is_kind for s in structs)
@@ -225,7 +231,11 @@ def make_header(schema, package):
     if has_kinds:
         includes.add("models/api/object.h")
     out += [f'#include "{h}"\n' for h in sorted(includes)]
-    out.append("\nnamespace mainspring::api {\n\nstruct TypeInfo;\n")
+    if namespace == "api":
+        out.append("\nnamespace mainspring::api {\n\nstruct TypeInfo;\n")
+    else:
+        out.append("\nnamespace mainspring::api {\nstruct TypeInfo;\n}\n\n"
+                   f"namespace mainspring::{namespace} {{\n\nusing namespace mainspring::api;\n")
     for name, values in schema.enums.items():
         if schema.enum_package[name] != package:
             continue
@@ -260,7 +270,7 @@ def make_header(schema, package):
             out.append("  Json extra = {};  // fields that this schema does not know\n\n"
                        f"  bool operator==(const {s.name}&) const = default;\n")
         out.append("};\n")
-    out.append("\n}  // namespace mainspring::api\n")
+    out.append(f"\n}}  // namespace mainspring::{namespace}\n")
     return "".join(out)
 
 
@@ -305,14 +315,14 @@ def make_hooks(schema):
     return "".join(out)
 
 
-def make_descriptors(schema, package):
+def make_descriptors(schema, package, prefix="models/api/types", namespace="api"):
     structs = schema.sorted_structs(package)
     out = [BANNER.format(package + ".schema"),
            '#include <cstddef>\n\n#include "models/api/descriptor_ops.h"\n'
-           f'#include "models/api/types/hooks.h"\n#include "models/api/types/{package}.h"\n\n',
+           f'#include "models/api/types/hooks.h"\n#include "{prefix}/{package}.h"\n\n',
            "// Objects have a base class; every compiler that builds this lays them out plainly.\n"
            "#pragma GCC diagnostic ignored \"-Winvalid-offsetof\"\n\n"
-           "namespace mainspring::api {\n\n"]
+           f"namespace mainspring::{namespace} {{\n\n"]
     used = set()
     for s in structs:
         for f in s.fields:
@@ -384,7 +394,7 @@ def make_descriptors(schema, package):
             f"    .has_defaults = {'true' if schema.has_defaults(s) else 'false'},\n"
             f"    .needs_defaults = {needs},\n    .defaults = {hook},\n"
             f"    .validate = {check}}};\n")
-    out.append("\n}  // namespace mainspring::api\n")
+    out.append(f"\n}}  // namespace mainspring::{namespace}\n")
     return "".join(out)
 
 
@@ -434,7 +444,31 @@ def make_kind_table(schema):
     return "".join(out)
 
 
+def write(path, text):
+    """Files that did not change keep their time, so that nothing is compiled again."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+
+
+def make_package(file, prefix, namespace):
+    package = os.path.basename(file)[:-len(".schema")]
+    schema = Schema()
+    PACKAGES.append(package)
+    schema.by_package[package] = []
+    schema.read(package, file)
+    schema.check()
+    directory = os.path.join(sys.argv[1], prefix)
+    write(os.path.join(directory, package + ".h"), make_header(schema, package, namespace))
+    write(os.path.join(directory, package + ".cpp"),
+          make_descriptors(schema, package, prefix, namespace))
+
+
 def main():
+    if "--package" in sys.argv:
+        make_package(*sys.argv[sys.argv.index("--package") + 1:])
+        return
     directory = os.path.join(sys.argv[1], "models", "api", "types")
     names = ([f"{p}.h" for p in PACKAGES] + ["kinds.h", "forward.h", "all.h", "hooks.h"] +
              [f"{p}.cpp" for p in PACKAGES] + ["kind_table.cpp"])
@@ -448,13 +482,8 @@ def main():
                   "all.h": make_all(), "hooks.h": make_hooks(schema),
                   "kind_table.cpp": make_kind_table(schema)})
     assert sorted(files) == sorted(names)
-    os.makedirs(directory, exist_ok=True)
     for name, text in files.items():
-        path = os.path.join(directory, name)
-        # Files that did not change keep their time, so that nothing is compiled again.
-        if not os.path.exists(path) or open(path, encoding="utf-8").read() != text:
-            with open(path, "w", encoding="utf-8") as f:
-                f.write(text)
+        write(os.path.join(directory, name), text)
 
 
 if __name__ == "__main__":
