@@ -67,6 +67,10 @@ class ControlHost::Context final : public client::ControlContext {
     return source->pod_metrics(world_, ns);
   }
 
+  void record(std::string_view type, std::string_view key, std::string_view payload) override {
+    world_.record(type, key, payload);
+  }
+
   uint64_t random(std::string_view entity, uint64_t draw) const override {
     return world_.stream(host_.loops_[loop_].loop->name()).at(sim::hash64(entity), draw);
   }

@@ -57,6 +57,10 @@ class ControlContext {
   // without metrics are missing. Sorted by name.
   virtual std::vector<PodMetrics> pod_metrics(std::string_view ns) = 0;
 
+  // Notes something that the run's record should hold besides changes of objects.
+  virtual void record(std::string_view /*type*/, std::string_view /*key*/,
+                      std::string_view /*payload*/) {}
+
   // A random word of this loop's own named stream: the n-th draw for an entity.
   virtual uint64_t random(std::string_view entity, uint64_t draw) const = 0;
 };

@@ -314,7 +314,7 @@ class DeleteJob final : public KubectlLoop::Job {
 
   bool selected(const api::Object& o) const {
     if (command().has("selector") &&
-        !selector_.matches(o.metadata.labels)) {
+        !api::matches_selector_text(command().flag("selector"), o.metadata.labels)) {
       return false;
     }
     const std::string field = command().flag("field-selector");

@@ -78,9 +78,11 @@ void KubectlLoop::begin(client::ControlContext& ctx, size_t step) {
   result.step = step;
   result.started = ctx.now();
   results_.push_back(std::move(result));
+  ctx.record("kubectl.begin", command.line, "");
   std::string error;
   jobs_[step] = make_kubectl_job(command, error);
   if (!jobs_[step]) {
+    ctx.record("kubectl.end", command.line, error);
     results_.back().err = fmt::format("error: {}\n", error);
     results_.back().exit_code = 1;
     results_.back().ended = ctx.now();
@@ -130,7 +132,9 @@ void KubectlLoop::settle(client::ControlContext& ctx, size_t step) {
   if (!jobs_[step]->ended()) return;
   jobs_[step].reset();
   for (KubectlResult& r : results_) {
-    if (r.step == step) r.ended = ctx.now();
+    if (r.step != step) continue;
+    r.ended = ctx.now();
+    ctx.record("kubectl.end", steps_[step].command.line, r.exit_code == 0 ? r.out : r.err);
   }
   if (!steps_[step].background) waiting_ = false;
   begin_due(ctx);
