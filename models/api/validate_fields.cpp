@@ -446,7 +446,8 @@ void validate_fields(const PersistentVolumeSpec& v, ValidateContext& c) {
   source("csi", v.csi.has_value());
   for (const Json::Member& m : v.extra.members()) source(m.key, !m.value.is_null());
   if (n == 0) c.required("", "must specify a volume type");
-  if (v.local && !v.node_affinity) c.required("nodeAffinity", "Local volume requires node affinity");
+  if (v.local && !v.node_affinity)
+    c.required("nodeAffinity", "Local volume requires node affinity");
 }
 
 void validate_fields(const LimitRangeItem& v, ValidateContext& c) {
@@ -479,10 +480,11 @@ namespace {
 void check_config_keys(const StrMap& data, std::string_view field, ValidateContext& c) {
   for (const auto& [key, value] : data) {
     const std::string place = std::string(field) + '[' + key.str() + ']';
-    const bool good = !key.empty() && std::all_of(key.view().begin(), key.view().end(), [](char ch) {
-      return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-             ch == '-' || ch == '_' || ch == '.';
-    });
+    const bool good =
+        !key.empty() && std::all_of(key.view().begin(), key.view().end(), [](char ch) {
+          return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+                 ch == '-' || ch == '_' || ch == '.';
+        });
     if (key.size() > 253) {
       c.invalid(place, Json(key), "must be no more than 253 characters");
     } else if (!good) {

@@ -110,7 +110,8 @@ namespace {
 // A port's name: 1 to 15 of a-z 0-9 -, a letter among them, no hyphen at an end or doubled.
 std::string_view check_port_name(std::string_view text) {
   if (text.size() > 15) return "must be no more than 15 characters";
-  if (!std::all_of(text.begin(), text.end(), [](char c) { return is_lower_alnum(c) || c == '-'; })) {
+  if (!std::all_of(text.begin(), text.end(),
+                   [](char c) { return is_lower_alnum(c) || c == '-'; })) {
     return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
   }
   if (std::none_of(text.begin(), text.end(), is_lower)) {
@@ -369,8 +370,9 @@ void check_pod_update(const Pod& old, const Pod& now, ValidateContext& c) {
   for (const PodSchedulingGate& gate : now.spec.scheduling_gates) {
     const auto same = [&](const PodSchedulingGate& g) { return g.name == gate.name; };
     if (std::none_of(old.spec.scheduling_gates.begin(), old.spec.scheduling_gates.end(), same)) {
-      c.forbidden("spec.schedulingGates", "only deletion is allowed, but found new scheduling gate '" +
-                                              gate.name.str() + "'");
+      c.forbidden(
+          "spec.schedulingGates",
+          "only deletion is allowed, but found new scheduling gate '" + gate.name.str() + "'");
     }
   }
   for (const Toleration& t : old.spec.tolerations) {

@@ -628,7 +628,8 @@ Error NodeLifecycleController::node_taints(Script& script) {
   std::vector<api::Taint> wanted;
   for (const NodeCondition& c : node.status.conditions) {
     for (const ConditionTaint& t : kConditionTaints) {
-      if (c.type == t.type && c.status == t.status) wanted.push_back(make_taint(t.key, kNoSchedule));
+      if (c.type == t.type && c.status == t.status)
+        wanted.push_back(make_taint(t.key, kNoSchedule));
     }
   }
   if (node.spec.unschedulable) wanted.push_back(make_taint(kTaintUnschedulable, kNoSchedule));
@@ -642,7 +643,8 @@ Error NodeLifecycleController::node_taints(Script& script) {
   const auto missing_from = [](const std::vector<api::Taint>& a, const std::vector<api::Taint>& b) {
     std::vector<api::Taint> result;
     for (const api::Taint& t : a) {
-      if (std::none_of(b.begin(), b.end(), [&t](const api::Taint& o) { return same_taint(t, o); })) {
+      if (std::none_of(b.begin(), b.end(),
+                       [&t](const api::Taint& o) { return same_taint(t, o); })) {
         result.push_back(t);
       }
     }

@@ -4,13 +4,14 @@
 // conditions set to Unknown, its pods are marked not ready, and it is tainted: NoSchedule at once,
 // NoExecute through a rate limiter per zone that slows down or stops when many nodes of a zone are
 // gone. Between passes nothing is done, and a pass looks only at nodes that changed, are not ready,
-// or are due; leases that renew themselves (models/client/lease_clock.h) are computed when due, so a
-// quiet pass over any number of nodes costs next to nothing.
+// or are due; leases that renew themselves (models/client/lease_clock.h) are computed when due, so
+// a quiet pass over any number of nodes costs next to nothing.
 //
 // Determinism: zones and nodes are walked in order of name.
 // Not modelled: the 20 ms between tries of a refused status write; legacy failure-domain labels.
-// Source: pkg/controller/nodelifecycle (node_lifecycle_controller.go, scheduler/rate_limited_queue.go),
-// pkg/controller/util/node, v1.34 and v1.35; constants from the flags' defaults.
+// Source: pkg/controller/nodelifecycle (node_lifecycle_controller.go,
+// scheduler/rate_limited_queue.go), pkg/controller/util/node, v1.34 and v1.35; constants from the
+// flags' defaults.
 #pragma once
 
 #include "models/client/reconciler.h"

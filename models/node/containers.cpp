@@ -26,7 +26,8 @@ uint64_t which(const ContainerRuntime& c) {
 
 }  // namespace
 
-// --- start and end --------------------------------------------------------------------------------
+// --- start and end
+// --------------------------------------------------------------------------------
 
 void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   ContainerRuntime& c = containers_[slot];
@@ -124,7 +125,8 @@ void NodeFleet::process_ended(sim::World& world, uint32_t slot, int32_t exit_cod
   c.ended = Termination{exit_code, reason, {}, c.started_at, now};
   c.listening = c.started = c.ready = false;
   c.kill_wanted = false;
-  tell_container(world, slot, machine_died ? ContainerChange::kVanished : ContainerChange::kStopped);
+  tell_container(world, slot,
+                 machine_died ? ContainerChange::kVanished : ContainerChange::kStopped);
   if (machine_died) return;
 
   PodRuntime& pod = pods_[p];
@@ -144,7 +146,8 @@ void NodeFleet::crash_container(sim::World& world, ContainerHandle h, int32_t ex
   process_ended(world, h.slot, exit_code, reason, false);
 }
 
-// --- CPU ------------------------------------------------------------------------------------------
+// --- CPU
+// ------------------------------------------------------------------------------------------
 
 // Brings the integral up to now, at the rate in force since the last change, and keeps its value
 // at the instants at which the metrics server scraped meanwhile.
@@ -290,7 +293,8 @@ void NodeFleet::set_cpu_capacity(sim::World& world, NodeIndex n, MicroCores capa
   apply_changes(world, n, kNobody);
 }
 
-// --- memory ---------------------------------------------------------------------------------------
+// --- memory
+// ---------------------------------------------------------------------------------------
 
 int64_t NodeFleet::working_set(const ContainerRuntime& c, SimTime at) const {
   if (c.state != RunState::kRunning || at < c.started_at) return 0;

@@ -61,8 +61,9 @@ std::vector<client::PodMetrics> NodeFleet::pod_metrics(const sim::World& world,
     metrics.timestamp = server(world).wall(last);
     out.push_back(std::move(metrics));
   }
-  std::sort(out.begin(), out.end(),
-            [](const client::PodMetrics& a, const client::PodMetrics& b) { return a.name < b.name; });
+  std::sort(out.begin(), out.end(), [](const client::PodMetrics& a, const client::PodMetrics& b) {
+    return a.name < b.name;
+  });
   return out;
 }
 

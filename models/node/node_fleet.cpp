@@ -206,7 +206,8 @@ void NodeFleet::handle(sim::World& world, const sim::Event& event) {
   }
 }
 
-// --- machines -------------------------------------------------------------------------------------
+// --- machines
+// -------------------------------------------------------------------------------------
 
 NodeIndex NodeFleet::add_machine(sim::World& world, MachineSpec spec, Duration boot_after) {
   const auto n = static_cast<NodeIndex>(machines_.size());
@@ -271,7 +272,8 @@ void NodeFleet::register_node(sim::World& world, NodeIndex n) {
     node_event(world, n, "Normal", "Starting", "Starting kubelet.");
     for (const std::string_view reason :
          {"NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"}) {
-      node_event(world, n, "Normal", reason, fmt::format("Node {} status is now: {}", name, reason));
+      node_event(world, n, "Normal", reason,
+                 fmt::format("Node {} status is now: {}", name, reason));
     }
     if (m.boots > 1) {
       node_event(world, n, "Warning", "Rebooted",
@@ -599,7 +601,8 @@ void NodeFleet::node_event(sim::World& world, NodeIndex n, std::string_view type
   machines_[n].recorder.event(ctx, *machines_[n].about, type, reason, std::move(message));
 }
 
-// --- accessors ------------------------------------------------------------------------------------
+// --- accessors
+// ------------------------------------------------------------------------------------
 
 PodHandle NodeFleet::find_pod(std::string_view ns, std::string_view name) const {
   const auto p = pod_by_name_.find(pod_key(ns, name));

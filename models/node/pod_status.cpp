@@ -213,9 +213,10 @@ void NodeFleet::fill_status(const sim::World& world, const PodRuntime& pod,
       if ((c.role != Role::kApp) != init) continue;
       const api::Container& spec = spec_of(c);
       const auto container_id = [&](uint32_t incarnation) {
-        return fmt::format("containerd://{:016x}{:016x}",
-                           sim::hash_combine(pod.entity, uint64_t{c.spec_index} << 1 | (init ? 1 : 0)),
-                           sim::mix64(incarnation));
+        return fmt::format(
+            "containerd://{:016x}{:016x}",
+            sim::hash_combine(pod.entity, uint64_t{c.spec_index} << 1 | (init ? 1 : 0)),
+            sim::mix64(incarnation));
       };
       const auto terminated = [&](const Termination& t, uint32_t incarnation) {
         api::ContainerStateTerminated s;
@@ -320,7 +321,8 @@ void NodeFleet::fill_status(const sim::World& world, const PodRuntime& pod,
   } else if (!containers_ready) {
     add("Ready", kReady, "ContainersNotReady", unready_text);
   } else {
-    add("Ready", kReady, "ReadinessGatesNotReady", "corresponding condition of pod readiness gate does not exist.");
+    add("Ready", kReady, "ReadinessGatesNotReady",
+        "corresponding condition of pod readiness gate does not exist.");
   }
   if (containers_ready) {
     add("ContainersReady", kContainersReady, {}, {});

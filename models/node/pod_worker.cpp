@@ -79,7 +79,8 @@ uint64_t NodeFleet::pod_draw(const sim::World& world, const PodRuntime& pod, uin
   return draw("kubelet", world, pod.entity, purpose, attempt);
 }
 
-// --- what the watch brings ------------------------------------------------------------------------
+// --- what the watch brings
+// ------------------------------------------------------------------------
 
 void NodeFleet::on_pod(sim::World& world, const api::ObjectRef& ref, bool deleted) {
   api::Ref<const api::Pod> object = api::cast<api::Pod>(ref);
@@ -264,7 +265,8 @@ void NodeFleet::free_pod(sim::World& world, uint32_t p) {
   free_pods_.push_back(p);
 }
 
-// --- operations -----------------------------------------------------------------------------------
+// --- operations
+// -----------------------------------------------------------------------------------
 
 void NodeFleet::begin(sim::World& world, uint32_t p, Op op, Duration after) {
   PodRuntime& pod = pods_[p];
@@ -446,9 +448,10 @@ void NodeFleet::mount_volumes(sim::World& world, uint32_t p) {
     begin(world, p, Op::kVolumes, wait);
     return;
   }
-  Duration took = Delay{{}, config.volume_loop}.at(pod_draw(world, pod, kDrawVolumeLoop, 2 * attempt)) +
-                  Delay{{}, config.volume_loop}.at(pod_draw(world, pod, kDrawVolumeLoop, 2 * attempt + 1)) +
-                  config.volume_mount.at(pod_draw(world, pod, kDrawVolume, attempt));
+  Duration took =
+      Delay{{}, config.volume_loop}.at(pod_draw(world, pod, kDrawVolumeLoop, 2 * attempt)) +
+      Delay{{}, config.volume_loop}.at(pod_draw(world, pod, kDrawVolumeLoop, 2 * attempt + 1)) +
+      config.volume_mount.at(pod_draw(world, pod, kDrawVolume, attempt));
   for (const api::Volume& volume : spec.volumes) {
     if (!volume.persistent_volume_claim && !volume.ephemeral) continue;
     took += config.disk_attach.at(pod_draw(world, pod, kDrawDisk, attempt));
@@ -521,7 +524,8 @@ std::string NodeFleet::missing_env(const sim::World& world, const api::Pod& pod,
   return {};
 }
 
-// --- a sync round ---------------------------------------------------------------------------------
+// --- a sync round
+// ---------------------------------------------------------------------------------
 
 void NodeFleet::sync(sim::World& world, uint32_t p) {
   PodRuntime& pod = pods_[p];
@@ -720,7 +724,8 @@ void NodeFleet::relist_soon(sim::World& world, uint32_t p) {
   world.schedule(next_relist(world, pod.node), id(), kPleg, p, pod.generation);
 }
 
-// --- termination ----------------------------------------------------------------------------------
+// --- termination
+// ----------------------------------------------------------------------------------
 
 void NodeFleet::terminate(sim::World& world, uint32_t p, Duration grace) {
   PodRuntime& pod = pods_[p];

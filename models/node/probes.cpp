@@ -193,7 +193,8 @@ void NodeFleet::probe_event(sim::World& world, uint32_t slot, ProbeKind kind) {
   }
   const uint32_t incarnation = c.incarnation;
   settle_probe(world, slot, kind, tick);
-  if (containers_[slot].incarnation == incarnation && containers_[slot].probes[static_cast<size_t>(kind)].active) {
+  if (containers_[slot].incarnation == incarnation &&
+      containers_[slot].probes[static_cast<size_t>(kind)].active) {
     arm_probe(world, slot, kind);
   }
 }
@@ -294,7 +295,8 @@ std::string NodeFleet::probe_failure(const ContainerRuntime& c, ProbeKind kind, 
   }
   if (probe.tcp_socket) {
     const std::string at = fmt::format("{}:{}", ip, port(probe.tcp_socket->port));
-    return fmt::format("dial tcp {}: {}", at, hangs ? "i/o timeout" : "connect: connection refused");
+    return fmt::format("dial tcp {}: {}", at,
+                       hangs ? "i/o timeout" : "connect: connection refused");
   }
   if (probe.grpc) {
     return fmt::format("timeout: failed to connect service \"{}:{}\" within {}s: context deadline "

@@ -1,8 +1,8 @@
 """Compares two timelines of a cluster: a run of Mainspring with recordings of a real control plane.
 
-A timeline is a file of JSON lines as data/README.md describes it. It is boiled down to *tracks*: one
-sequence of (time, state) per object, events as one track per reason and message. Names that the API
-server generates are replaced by their owner's, because they differ from run to run.
+A timeline is a file of JSON lines as data/README.md describes it. It is boiled down to *tracks*:
+one sequence of (time, state) per object, events as one track per reason and message. Names that
+the API server generates are replaced by their owner's, because they differ from run to run.
 
 What two runs of the real control plane do not share is not asked of the simulator either:
 
@@ -146,7 +146,8 @@ def tracks(lines: list[dict]) -> dict[str, list[list[tuple[float, str]]]]:
             about = o["involvedObject"]
             message = re.sub(r" to n-\d+$", " to <node>", names(o.get("message") or ""))
             message = re.sub(r"\b\d+\.\d+(s|ms)\b", "<duration>", message)
-            key = f"Event {about['kind']}/{names(about['name'])} {o.get('type')} {o['reason']}: {message}"
+            what = f"{about['kind']}/{names(about['name'])}"
+            key = f"Event {what} {o.get('type')} {o['reason']}: {message}"
             events[key].append((t, "seen"))
             continue
         uid = (kind, o["metadata"]["uid"])

@@ -92,9 +92,8 @@ def compare(kubectl, reader, folders):
                 same += 1
                 continue
             different += 1
-            print(
-                f"{path}\n  kubectl: {problem or 'reads it'}\n  reader:  {done.stderr.strip()[:300] or 'reads it'}"
-            )
+            said = done.stderr.strip()[:300] or "reads it"
+            print(f"{path}\n  kubectl: {problem or 'reads it'}\n  reader:  {said}")
     print(f"{same} the same, {different} different")
 
 
