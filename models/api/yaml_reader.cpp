@@ -287,7 +287,12 @@ class Builder : public YAML::EventHandler {
     constexpr std::string_view kStandard = "tag:yaml.org,2002:";
     if (!tag.starts_with(kStandard)) return Json(text);
     const std::string_view type = std::string_view(tag).substr(kStandard.size());
-    if (type == "binary") return Json(decode_base64(mark, text));
+    if (type == "binary") {
+      // As JSON carries it: bytes that are not UTF-8 become U+FFFD.
+      std::string json;
+      write_json_string(decode_base64(mark, text), &json);
+      return parse_json(json);
+    }
     if (type != "int" && type != "float" && type != "bool" && type != "null") return Json(text);
     Json value = resolve_scalar(text);
     const bool integral =

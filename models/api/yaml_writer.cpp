@@ -260,11 +260,9 @@ class Writer {
   void multi_byte(std::string_view s, size_t* i) {
     const std::string_view rest = s.substr(*i);
     static constexpr std::pair<std::string_view, std::string_view> kEscaped[] = {
-        {"\xC2\x85", "\\N"},
-        {"\xC2\xA0", "\\_"},
-        {"\xE2\x80\xA8", "\\L"},
-        {"\xE2\x80\xA9", "\\P"},
-        {"\xEF\xBB\xBF", "\\uFEFF"}};
+        {"\xC2\x85", "\\N"},        {"\xC2\xA0", "\\_"},         {"\xE2\x80\xA8", "\\L"},
+        {"\xE2\x80\xA9", "\\P"},    {"\xEF\xBB\xBF", "\\uFEFF"}, {"\xEF\xBF\xBE", "\\uFFFE"},
+        {"\xEF\xBF\xBF", "\\uFFFF"}};
     for (const auto& [from, to] : kEscaped) {
       if (rest.starts_with(from)) {
         out_ += to;
@@ -273,6 +271,13 @@ class Writer {
       }
     }
     const unsigned char c = static_cast<unsigned char>(rest[0]);
+    if (c == 0xC2 && rest.size() > 1 && (rest[1] & 0xE0) == 0x80) {  // U+0080 to U+009F
+      out_ += "\\x";
+      out_ += "89"[rest[1] >> 4 & 1];
+      out_ += "0123456789ABCDEF"[rest[1] & 15];
+      ++*i;
+      return;
+    }
     const size_t length = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : 2;
     if (detail::find_bad_byte(rest.substr(0, length)) != std::string_view::npos) {
       out_ += "\\uFFFD";

@@ -166,6 +166,11 @@ TEST(Yaml, DuplicateKeysWarnAndTheLastOneCounts) {
   EXPECT_EQ(r.documents[0]["k0"].as_int(), 39);
 }
 
+TEST(Yaml, BinaryThatIsNoTextBecomesReplacementCharacters) {
+  EXPECT_EQ(read("a: !!binary /w==\nb: !!binary aGVsbG8=\n").documents.at(0)["a"].as_view(),
+            "\xEF\xBF\xBD");
+}
+
 TEST(Yaml, EmptyDocumentsAreDropped) {
   EXPECT_EQ(as_json(""), "");
   EXPECT_EQ(as_json("\xEF\xBB\xBF\r\n"), "");
@@ -262,6 +267,12 @@ spec:
   EXPECT_EQ(to_yaml(Json::object({{"b", 1}, {"a", Json::array({Json::array({1, 2})})}}),
                     {.sorted = false}),
             "b: 1\na:\n- - 1\n  - 2\n");
+}
+
+TEST(Yaml, OddCharactersAreEscaped) {
+  const Json value = "\xC2\x82 \xC2\x85 \xC2\xA0 \xEF\xBF\xBE \x01 é";
+  EXPECT_EQ(to_yaml(value), "\"\\x82 \\N \\_ \\uFFFE \\x01 é\"\n");
+  EXPECT_EQ(read("a: " + to_yaml(value)).documents.at(0)["a"], value);
 }
 
 TEST(Json, ReadsStrictly) {
