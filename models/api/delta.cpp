@@ -18,7 +18,8 @@ class Writer {
 
   // Whether anything differs; if not, nothing has been written. A null `old` is an empty struct.
   bool struct_delta(const TypeInfo& type, const void* old, const void* now) {
-    if (old == now) return false;
+    // The same bits are the same value; most parts of two versions are.
+    if (old == now || (old && std::memcmp(old, now, type.size) == 0)) return false;
     const size_t start = out_.size();
     uint64_t number = 0;
     for (const FieldInfo& f : type.fields) {

@@ -671,6 +671,15 @@ void validate_fields(const DaemonSetSpec& v, ValidateContext& c) {
 void validate_fields(const StatefulSetSpec& v, ValidateContext& c) {
   check_workload(v.selector, v.template_, "empty selector is invalid for statefulset",
                  "StatefulSet", c);
+  // Claims become volumes of the pods.
+  for (const PersistentVolumeClaimTemplate& claim : v.volume_claim_templates) {
+    const std::string missing = "Not found: \"" + claim.metadata.name.str() + '"';
+    const std::string place = c.path("template.spec");
+    std::erase_if(c.errors, [&](const FieldError& e) {
+      return e.type == FieldError::Type::kNotFound && e.detail == missing &&
+             e.field.starts_with(place);
+    });
+  }
   const StatefulSetUpdateStrategy& s = v.update_strategy;
   if (s.type == stateful_set_update_strategy_type::kOnDelete && s.rolling_update) {
     c.invalid("updateStrategy.rollingUpdate", encode_as(*s.rolling_update),

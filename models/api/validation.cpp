@@ -277,7 +277,8 @@ std::string_view check_name(const Object& object, std::string_view name) {
 
 void check_metadata(const Object& object, ValidateContext& c) {
   const ObjectMeta& m = object.metadata;
-  if (m.name.empty() && m.generate_name.empty()) {
+  // Files of kinds that are not stored, such as configurations, have no name.
+  if (m.name.empty() && m.generate_name.empty() && object.kind != Kind::Unstructured) {
     c.required("name", "name or generateName is required");
   }
   if (!m.name.empty()) c.check("name", m.name, check_name(object, m.name));

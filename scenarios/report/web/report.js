@@ -1092,7 +1092,7 @@
     words(t) {
       const counts = new Map();
       for (const it of this.items) {
-        const seg = it.row && it.row.s.find(([a, b]) => t >= a && t < b);
+        const seg = it.row && it.row.s.find(([a, b]) => t >= a && (t < b || b >= END));
         if (seg) {
           const s = this.options.states[this.options.order[seg[2]]][0];
           counts.set(s, (counts.get(s) || 0) + 1);
@@ -1365,10 +1365,13 @@
     const trouble = h('input', {type: 'checkbox', id: 'trouble'});
     const update = () => {
       const q = search.value.trim().toLowerCase();
-      const calm = new Set(['ready', 'starting', 'succeeded']);
+      // Waiting for the scheduler for ten seconds or more is trouble; being scaled away is not.
+      const bad = new Set(['notReady', 'crashLoop', 'failed']);
+      const troubled = (p) => p.r > 0 || p.s.some(([a, b, s]) => bad.has(data.podStates[s])
+        || (data.podStates[s] === 'pending' && b - a >= 10));
       const rows = data.pods.filter((p) => (!select.value || p.w === select.value)
         && (!q || p.n.toLowerCase().includes(q) || p.o.toLowerCase().includes(q))
-        && (!trouble.checked || p.r || p.s.some((s) => !calm.has(data.podStates[s[2]]))));
+        && (!trouble.checked || troubled(p)));
       panel.setRows(rows);
       panel.desc.textContent = rows.length === data.pods.length ? `${fmtNum(rows.length)}` : `${fmtNum(rows.length)} of ${fmtNum(data.pods.length)}`;
       panel.plot.scrollTop = 0;
