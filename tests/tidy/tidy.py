@@ -25,7 +25,8 @@ MODELS = {
     "models/client": {"sim", "models/api"},
     "models/scheduler": _BASE,
     "models/controllers": _BASE,
-    "models/autoscaling": _BASE,
+    # The autoscalers are controllers too: they share selectors, conditions and requests.
+    "models/autoscaling": _BASE | {"models/controllers"},
     "models/apiserver": _BASE,
     "models/node": _BASE | {"models/apiserver"},
     "models/cloud": _BASE | {"models/apiserver"},
