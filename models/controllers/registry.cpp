@@ -17,6 +17,7 @@ void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loo
   add(make_node_lifecycle_controller(options.node_lifecycle));
   add(make_taint_eviction_controller());
   add(make_pod_gc_controller(options.pod_gc));
+  add(make_garbage_collector(options.garbage_collector));
 }
 
 }  // namespace mainspring::controllers

@@ -7,6 +7,7 @@
 #include "models/client/control_loop.h"
 #include "models/controllers/deployment_controller.h"
 #include "models/controllers/endpointslice_controller.h"
+#include "models/controllers/garbage_collector.h"
 #include "models/controllers/node_lifecycle_controller.h"
 #include "models/controllers/pod_gc_controller.h"
 #include "models/controllers/replicaset_controller.h"
@@ -21,6 +22,7 @@ struct Options {
   EndpointSliceOptions endpointslice;
   NodeLifecycleOptions node_lifecycle;
   PodGcOptions pod_gc;
+  GarbageCollectorOptions garbage_collector;
 };
 
 // Appends one loop per controller, in a fixed order: that in which they hear of a change.
