@@ -1,9 +1,30 @@
 #include "sim/event_queue.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace mainspring::sim {
+
+namespace {
+constexpr size_t kHugePage = size_t{2} << 20;
+std::align_val_t alignment_of(size_t bytes) {
+  return std::align_val_t(bytes >= kHugePage ? kHugePage : 64);
+}
+}  // namespace
+
+void* EventQueue::allocate_lines(size_t bytes) {
+  void* const p = ::operator new(bytes, alignment_of(bytes));
+  // A hint; where it is refused only the speed differs.
+  if (bytes >= kHugePage) ::madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
+}
+
+void EventQueue::free_lines(void* p, size_t bytes) noexcept {
+  ::operator delete(p, alignment_of(bytes));
+}
 
 EventQueue::EventQueue() : heap_(kPad, Key{0, 0}) {}
 

@@ -17,7 +17,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
 #include <vector>
 
 #include "sim/check.h"
@@ -96,16 +95,18 @@ class EventQueue {
     Key key;
     uint32_t lane;
   };
+  // Memory aligned to cache lines; large blocks ask for huge pages, since a heap is walked at
+  // random.
+  static void* allocate_lines(size_t bytes);
+  static void free_lines(void* p, size_t bytes) noexcept;
   template <class T>
   struct LineAllocator {
     using value_type = T;
     LineAllocator() = default;
     template <class U>
     LineAllocator(const LineAllocator<U>&) {}  // NOLINT
-    T* allocate(size_t n) {
-      return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(64)));
-    }
-    void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t(64)); }
+    T* allocate(size_t n) { return static_cast<T*>(allocate_lines(n * sizeof(T))); }
+    void deallocate(T* p, size_t n) { free_lines(p, n * sizeof(T)); }
     friend bool operator==(const LineAllocator&, const LineAllocator&) { return true; }
   };
 
@@ -166,7 +167,7 @@ class EventQueue {
   // then takes the root's place and sinks: one pass instead of two.
   bool hole_ = false;
   size_t dead_in_heap_ = 0;
-  std::vector<Slot> slots_;
+  std::vector<Slot, LineAllocator<Slot>> slots_;
   uint32_t free_ = kNoSlot;
   size_t live_ = 0;
   uint64_t next_sequence_ = 1;

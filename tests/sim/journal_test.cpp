@@ -67,7 +67,7 @@ void append_random(Journal& journal, Rng& rng, int count, std::vector<Row>& expe
     const std::string type = "type." + std::to_string(rng.below(5));
     const std::string key =
         rng.chance(1, 10) ? "" : "Pod/default/p" + std::to_string(rng.below(99));
-    std::string payload(rng.chance(1, 500) ? 300'000 : rng.below(50), '\0');
+    std::string payload(rng.chance(1, 3000) ? 300'000 : rng.below(50), '\0');
     for (char& ch : payload) ch = static_cast<char>('a' + rng.below(4));
     journal.append(SimTime::from_ns(at), sequence, cause, type, key, payload);
     expected.emplace_back(at, sequence, cause, type, key, payload);

@@ -98,7 +98,7 @@ TEST(World, SameSeedSameRunAndOtherSeedAnother) {
 
 TEST(World, ForksRunOnIdenticallyFromAnyMoment) {
   Rng rng = Stream(5, "test.fork").rng(0);
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 10; ++round) {
     Pair pair = make_pair_of_nodes(static_cast<uint64_t>(round));
     pair.world.run_until(SimTime::from_ns(rng.between(0, kEnd.ns())));
     World fork = pair.world;
