@@ -22,7 +22,7 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       containers:
-      - {name: app, image: "app:1", args: [x, y], env: [{name: A, value: "1"}, {name: B, value: "2"}]}
+      - {name: app, image: "app:1", args: [p, q], env: [{name: A, value: "1"}, {name: B, value: "2"}]}
       - {name: proxy, image: "proxy:1"}
       tolerations: [{key: a, operator: Exists}]
 )";
@@ -46,18 +46,19 @@ TEST(StrategicMerge, FollowsTheSchema) {
       {"spec: {replicas: null}", "replicas", "null"},
       // Containers are matched by name, everything else of them stays.
       {"spec: {template: {spec: {containers: [{name: app, image: 'app:2'}]}}}", "containers",
-       R"([{"args":["x","y"],"env":[{"name":"A","value":"1"},{"name":"B","value":"2"}],)"
-       R"("image":"app:2","name":"app"},{"image":"proxy:1","name":"proxy"}])"},
+       R"([{"args":["p","q"],"env":[{"name":"A","value":"1"},{"name":"B","value":"2"}],)"
+       R"("image":"app:2","name":"app","resources":{}},)"
+       R"({"image":"proxy:1","name":"proxy","resources":{}}])"},
       {"spec: {template: {spec: {containers: [{name: proxy, $patch: delete}, {name: new, image: "
-       "n}], $setElementOrder/containers: [{name: new}, {name: app}]}}}",
+       "img}], $setElementOrder/containers: [{name: new}, {name: app}]}}}",
        "containers",
-       R"([{"image":"n","name":"new"},{"args":["x","y"],"env":[{"name":"A","value":"1"},)"
-       R"({"name":"B","value":"2"}],"image":"app:1","name":"app"}])"},
+       R"([{"image":"img","name":"new","resources":{}},{"args":["p","q"],"env":[{"name":"A","value":"1"},)"
+       R"({"name":"B","value":"2"}],"image":"app:1","name":"app","resources":{}}])"},
       // Lists without a key are replaced.
       {"spec: {template: {spec: {tolerations: [{key: b, operator: Exists}]}}}", "tolerations",
        R"([{"key":"b","operator":"Exists"}])"},
       {"spec: {template: {spec: {containers: [{$patch: replace}, {name: only, image: o}]}}}",
-       "containers", R"([{"image":"o","name":"only"}])"},
+       "containers", R"([{"image":"o","name":"only","resources":{}}])"},
       // strategy takes $retainKeys.
       {"spec: {strategy: {$retainKeys: [type], type: Recreate}}", "strategy",
        R"({"type":"Recreate"})"},
@@ -145,7 +146,7 @@ TEST(JsonPatch, IsRfc6902) {
   EXPECT_EQ(d.spec.min_ready_seconds, 4);
   EXPECT_EQ(d.metadata.labels, (StrMap{{"app", "web"}, {"example.com/a~b", "c"}}));
   EXPECT_EQ(d.spec.template_.spec.containers[2].name, "last");
-  EXPECT_EQ(d.spec.template_.spec.containers[0].args, (List<Str>{"y", "x"}));
+  EXPECT_EQ(d.spec.template_.spec.containers[0].args, (List<Str>{"q", "p"}));
 }
 
 TEST(JsonPatch, FailsAsAWhole) {

@@ -86,8 +86,8 @@ TEST(Validation, SaysWhatKubernetesSays) {
       {pod_with("", "resources: {requests: {memory: -1}}"),
        "spec.containers[0].resources.requests[memory]: Invalid value: \"-1\": must be greater than "
        "or equal to 0"},
-      {pod_with("", "resources: {limits: {gpus: 1}}"),
-       "spec.containers[0].resources.limits[gpus]: Invalid value: \"gpus\": must be a standard "
+      {pod_with("", "resources: {requests: {gpus: 1}}"),
+       "spec.containers[0].resources.requests[gpus]: Invalid value: \"gpus\": must be a standard "
        "resource type or fully qualified"},
       {pod_with("", "resources: {requests: {example.com/gpu: 1}}"),
        "spec.containers[0].resources.limits: Required value: Limit must be set for non "
@@ -132,7 +132,7 @@ TEST(Validation, SaysWhatKubernetesSays) {
        "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"},
       {"{apiVersion: v1, kind: ConfigMap, metadata: {}}",
        "metadata.name: Required value: name or generateName is required"},
-      {"{apiVersion: v1, kind: Node, metadata: {name: x, namespace: y}}",
+      {"{apiVersion: v1, kind: Node, metadata: {name: x, namespace: ns}}",
        "metadata.namespace: Forbidden: not allowed on this type"},
       {"{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {}}",
        "spec.ports: Required value"},
