@@ -1,0 +1,160 @@
+// The scheduler's own picture of nodes and pods: bound pods as the API reports them, plus the pods
+// it has assumed onto nodes and not yet seen bound.
+//
+// The snapshot of a cycle is this cache itself (nothing changes it within a cycle) with two things
+// that a real snapshot holds still: the node list, rebuilt only when a node comes or goes, and the
+// per-image node counts, refreshed only for nodes that changed. Node order: fact sheet §2.
+//
+// A value; copies are independent and share the immutable objects. Single-threaded.
+// Source: pkg/scheduler/backend/cache (v1.35).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/client/flat_index.h"
+#include "models/scheduler/node_info.h"
+
+namespace mainspring::scheduler {
+
+// Node names grouped by zone, each zone in order of arrival.
+class NodeTree {
+ public:
+  void add(const api::Str& zone, uint32_t node);
+  void remove(const api::Str& zone, uint32_t node);
+  size_t size() const { return size_; }
+  // Round robin over the zones: first of each, second of each, ...
+  void list(std::vector<uint32_t>* out) const;
+  static std::string zone_of(const api::Node& node);
+
+ private:
+  struct Zone {
+    api::Str key;
+    std::vector<uint32_t> nodes;
+  };
+  std::vector<Zone> zones_;
+  size_t size_ = 0;
+};
+
+class ClusterCache {
+ public:
+  ClusterCache();
+
+  // What the scheduler needs of a pod; templates are shared between pods of equal spec.
+  PodInfoRef make_pod_info(PodRef pod);
+  // The same pod, assumed onto a node.
+  PodInfoRef placed_on(const PodInfo& pod, const api::Str& node);
+
+  void add_node(NodeRef node);
+  void update_node(NodeRef node);
+  void remove_node(const api::Str& name);
+
+  // Pods that the API shows bound.
+  void add_pod(PodInfoRef pod);
+  void update_pod(PodInfoRef pod);
+  void remove_pod(const api::Str& uid);
+  // Pods that the scheduler has decided on. `pod->node_name` says where.
+  void assume(PodInfoRef pod);
+  void forget(const api::Str& uid);
+  void finish_binding(const api::Str& uid);
+  bool is_assumed(const api::Str& uid) const;
+  bool has_pod(const api::Str& uid) const { return pod_index_.find(uid).has_value(); }
+  // The pod as the cache holds it, or null.
+  PodInfoRef find_pod(const api::Str& uid) const;
+
+  // Makes the snapshot current.
+  void refresh();
+  // The nodes of the snapshot in list order.
+  std::span<const uint32_t> order() const { return order_; }
+  size_t node_count() const { return order_.size(); }
+  const NodeInfo& node(uint32_t id) const { return nodes_[id]; }
+  const NodeInfo& at(size_t index) const { return nodes_[order_[index]]; }
+  // A node of the snapshot by name, or null.
+  const NodeInfo* find_node(std::string_view name) const;
+  // Nodes (existing or not) by slot; the slots of all nodes ever seen together.
+  size_t slots() const { return nodes_.size(); }
+
+  // How many pods have affinity terms, so that cycles without any skip the search.
+  int64_t pods_with_affinity() const { return pods_with_affinity_; }
+  int64_t pods_with_required_anti_affinity() const { return pods_with_anti_; }
+
+  struct ClassInfo {
+    api::Str ns;
+    api::StrMap labels;
+    uint32_t users = 0;  // 0: the number is free
+  };
+  std::span<const ClassInfo> classes() const { return classes_; }
+
+  // Topology keys are numbered when first asked for; hostname and zone always are.
+  static constexpr TopologyKey kHostname = 0;
+  static constexpr TopologyKey kZone = 1;
+  TopologyKey topology_key(const api::Str& key);
+  const api::Str& topology_name(TopologyKey key) const { return topologies_[key].name; }
+  // One more than the largest number of a value of the key.
+  size_t topology_values(TopologyKey key) const { return topologies_[key].values; }
+  // The number of an image name, or nothing if no node has it.
+  std::optional<uint32_t> image(std::string_view name) const { return image_index_.find(name); }
+
+  // Counts every change; a node whose generation is above a remembered value changed since.
+  uint64_t generation() const { return generation_; }
+
+ private:
+  struct PodState {
+    PodInfoRef pod;
+    LabelClass label_class = kNoClass;
+    bool assumed = false;
+    bool binding_finished = false;
+  };
+  struct Topology {
+    api::Str name;
+    client::FlatIndex index;
+    size_t values = 0;
+  };
+  struct ImageState {
+    int64_t size = 0;
+    int32_t nodes = 0;
+  };
+
+  uint32_t slot_for(const api::Str& name);
+  void release_if_empty(uint32_t slot);
+  void touch(NodeInfo& node);
+  void place(PodState& state);
+  void unplace(PodState& state);
+  void set_topology(NodeInfo& node);
+  int32_t topology_value(Topology& topology, const api::Node& node);
+  void set_images(NodeInfo& node, const api::Node* old);
+  LabelClass acquire_class(const PodInfo& pod);
+  void release_class(LabelClass label_class);
+  api::Ref<const PodTemplate> template_for(const api::Pod& pod);
+  AffinityTerm compile_term(const api::PodAffinityTerm& term, const api::Str& ns, int32_t weight);
+
+  std::vector<NodeInfo> nodes_;
+  std::vector<uint32_t> free_nodes_;
+  client::FlatIndex node_index_;
+  NodeTree tree_;
+  std::vector<uint32_t> order_;
+  std::vector<uint32_t> dirty_;
+  bool rebuild_ = false;
+  uint64_t generation_ = 0;
+
+  std::vector<PodState> pods_;
+  std::vector<uint32_t> free_pods_;
+  client::FlatIndex pod_index_;
+  int64_t pods_with_affinity_ = 0;
+  int64_t pods_with_anti_ = 0;
+
+  std::vector<ClassInfo> classes_;
+  std::vector<LabelClass> free_classes_;
+  client::FlatIndex class_index_;
+  LabelClass last_class_ = kNoClass;
+
+  std::vector<Topology> topologies_;
+  std::vector<ImageState> images_;
+  client::FlatIndex image_index_;
+  std::vector<api::Ref<const PodTemplate>> templates_;  // most recently used first
+};
+
+}  // namespace mainspring::scheduler

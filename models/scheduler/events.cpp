@@ -1,0 +1,60 @@
+#include "models/scheduler/events.h"
+
+#include <algorithm>
+
+namespace mainspring::scheduler {
+
+namespace {
+// type -> status of the conditions; heartbeats and messages do not count.
+bool same_conditions(const api::List<api::NodeCondition>& a,
+                     const api::List<api::NodeCondition>& b) {
+  if (a.same(b)) return true;
+  if (a.size() != b.size()) return false;
+  for (const api::NodeCondition& x : a) {
+    const api::NodeCondition* y = api::find_condition(b, x.type);
+    if (!y || y->status != x.status) return false;
+  }
+  return true;
+}
+}  // namespace
+
+std::vector<ClusterEvent> node_events(const api::Node& before, const api::Node& after) {
+  std::vector<ClusterEvent> out;
+  const auto add = [&](Action a) { out.push_back({Resource::kNode, a}); };
+  if (before.spec.unschedulable && !after.spec.unschedulable) add(kUpdateNodeTaint);
+  if (!(before.status.allocatable == after.status.allocatable)) add(kUpdateNodeAllocatable);
+  if (!(before.metadata.labels == after.metadata.labels)) add(kUpdateNodeLabel);
+  if (!(before.spec.taints == after.spec.taints)) add(kUpdateNodeTaint);
+  if (!same_conditions(before.status.conditions, after.status.conditions)) {
+    add(kUpdateNodeCondition);
+  }
+  if (!(before.metadata.annotations == after.metadata.annotations)) add(kUpdateNodeAnnotation);
+  return out;
+}
+
+std::vector<ClusterEvent> pod_events(const PodInfo& before, const PodInfo& after) {
+  std::vector<ClusterEvent> out;
+  const Resource resource =
+      after.pod->spec.node_name.empty() ? Resource::kUnscheduledPod : Resource::kAssignedPod;
+  const auto add = [&](Action a) { out.push_back({resource, a}); };
+  if (!(before.labels() == after.labels())) add(kUpdatePodLabel);
+  if (before.t.get() != after.t.get() || before.resized != after.resized) {
+    const Resources& was = before.node_request();
+    const Resources& is = after.node_request();
+    bool less = is.milli_cpu < was.milli_cpu || is.memory < was.memory ||
+                is.ephemeral_storage < was.ephemeral_storage;
+    for (const auto& [name, amount] : was.scalars) less = less || is.scalar(name) < amount;
+    if (less) add(kUpdatePodScaleDown);
+  }
+  const api::PodSpec& a = before.pod->spec;
+  const api::PodSpec& b = after.pod->spec;
+  if (!a.scheduling_gates.empty() && b.scheduling_gates.empty()) add(kUpdatePodGatesEliminated);
+  if (a.tolerations.size() != b.tolerations.size()) add(kUpdatePodToleration);
+  if (!(before.pod->status.resource_claim_statuses == after.pod->status.resource_claim_statuses)) {
+    add(kUpdatePodGeneratedClaim);
+  }
+  if (out.empty()) add(kUpdatePodOther);
+  return out;
+}
+
+}  // namespace mainspring::scheduler

@@ -1,0 +1,326 @@
+#include "models/scheduler/framework.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace mainspring::scheduler {
+
+namespace {
+size_t point_index(Points single) { return static_cast<size_t>(std::countr_zero(single)); }
+
+constexpr std::array<std::string_view, kPointCount> kPointNames = {
+    "PreEnqueue", "QueueSort", "PreFilter", "Filter",  "PostFilter", "PreScore",
+    "Score",      "Reserve",   "Permit",    "PreBind", "Bind",       "PostBind"};
+}  // namespace
+
+std::string_view point_name(Points single) { return kPointNames[point_index(single)]; }
+
+void default_normalize(std::span<int64_t> scores, bool reverse) {
+  int64_t max = 0;
+  for (const int64_t s : scores) max = std::max(max, s);
+  for (int64_t& s : scores) {
+    if (max == 0) {
+      if (reverse) s = kMaxNodeScore;
+      continue;
+    }
+    s = kMaxNodeScore * s / max;
+    if (reverse) s = kMaxNodeScore - s;
+  }
+}
+
+size_t nodes_to_find(size_t n, int32_t percentage) {
+  constexpr size_t kMinNodes = 100;
+  constexpr int64_t kMinPercentage = 5;
+  if (n < kMinNodes) return n;
+  int64_t p = percentage;
+  if (p == 0) p = std::max<int64_t>(50 - static_cast<int64_t>(n) / 125, kMinPercentage);
+  return std::max(n * static_cast<size_t>(p) / 100, kMinNodes);
+}
+
+size_t pick_host(std::span<const int64_t> totals) {
+  // Building the heap moves indices; only the root is asked for.
+  std::vector<uint32_t> heap(totals.size());
+  for (size_t i = 0; i < heap.size(); ++i) heap[i] = static_cast<uint32_t>(i);
+  const size_t n = heap.size();
+  for (size_t k = n / 2; k-- > 0;) {
+    size_t i = k;
+    while (true) {
+      size_t j = 2 * i + 1;
+      if (j >= n) break;
+      if (j + 1 < n && totals[heap[j + 1]] > totals[heap[j]]) ++j;
+      if (totals[heap[j]] <= totals[heap[i]]) break;
+      std::swap(heap[i], heap[j]);
+      i = j;
+    }
+  }
+  return heap[0];
+}
+
+std::string rejection_histogram(size_t all_nodes, const NodeStatuses& statuses,
+                                std::string_view pre_filter_message) {
+  std::string out = fmt::format("0/{} nodes are available:", all_nodes);
+  if (!pre_filter_message.empty()) return out + fmt::format(" {}.", pre_filter_message);
+  std::map<std::string_view, size_t> counts;
+  for (const auto& [slot, status] : statuses.list) {
+    status.for_each_reason([&](const api::Str& r) { ++counts[r.view()]; });
+  }
+  if (statuses.list.size() < all_nodes) {
+    const size_t absent = all_nodes - statuses.list.size();
+    statuses.absent.for_each_reason([&](const api::Str& r) { counts[r.view()] += absent; });
+  }
+  std::vector<std::string> lines;
+  for (const auto& [reason, count] : counts) lines.push_back(fmt::format("{} {}", count, reason));
+  std::sort(lines.begin(), lines.end());
+  for (size_t i = 0; i < lines.size(); ++i) out += (i ? ", " : " ") + lines[i];
+  if (!lines.empty()) out += '.';
+  return out;
+}
+
+PluginId Registry::find(std::string_view name) const {
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    if (entries_[i].name == name) return static_cast<PluginId>(i);
+  }
+  return kNoPlugin;
+}
+
+// ---- Profile
+
+Profile::Profile(std::string scheduler_name, const Registry& registry,
+                 const std::vector<PluginWeight>& plugins, const PluginConfig& config,
+                 ClusterCache& cluster)
+    : name_(std::move(scheduler_name)) {
+  for (const PluginWeight& p : plugins) {
+    const PluginId id = registry.find(p.name);
+    if (id == kNoPlugin) continue;
+    plugins_.push_back(registry.entries()[static_cast<size_t>(id)].make(config, cluster));
+    plugins_.back()->set_id(id);
+    weights_[static_cast<size_t>(id)] = p.weight == 0 ? 1 : p.weight;
+  }
+  index();
+}
+
+Profile::Profile(const Profile& other) : name_(other.name_), weights_(other.weights_) {
+  for (const auto& p : other.plugins_) {
+    plugins_.push_back(p->clone());
+    plugins_.back()->set_id(p->id());
+  }
+  index();
+}
+
+Profile& Profile::operator=(Profile other) {
+  name_ = std::move(other.name_);
+  plugins_ = std::move(other.plugins_);
+  weights_ = other.weights_;
+  index();
+  return *this;
+}
+
+void Profile::index() {
+  for (auto& list : points_) list.clear();
+  for (const auto& p : plugins_) {
+    for (size_t i = 0; i < kPointCount; ++i) {
+      if (p->points() >> i & 1) points_[i].push_back(p.get());
+    }
+  }
+}
+
+std::string_view Profile::plugin_name(PluginId id) const {
+  for (const auto& p : plugins_) {
+    if (p->id() == id) return p->name();
+  }
+  return {};
+}
+
+Plugin* Profile::find(std::string_view name) const {
+  for (const auto& p : plugins_) {
+    if (p->name() == name) return p.get();
+  }
+  return nullptr;
+}
+
+std::span<Plugin* const> Profile::at(Points single_point) const {
+  return points_[point_index(single_point)];
+}
+
+std::vector<QueueHost::Interest> Profile::interests() const {
+  std::vector<QueueHost::Interest> out;
+  for (const auto& p : plugins_) {
+    const std::vector<EventRegistration> events = p->events();
+    bool node_add = false;
+    bool node_taint = false;
+    for (const EventRegistration& e : events) {
+      out.push_back({p->id(), e});
+      if (e.event.resource != Resource::kNode) continue;
+      node_add = node_add || (e.event.action & kAdd) != 0;
+      node_taint = node_taint || (e.event.action & kUpdateNodeTaint) != 0;
+    }
+    // A node that was filtered out by its taint when it came (an addition the plugin never
+    // weighed) counts when the taint goes.
+    if (node_add && !node_taint) {
+      out.push_back({p->id(), {{Resource::kNode, kUpdateNodeTaint}, EventRegistration::kAlways}});
+    }
+  }
+  return out;
+}
+
+Status Profile::run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod) const {
+  for (Plugin* p : at(kPreEnqueue)) {
+    Status s = p->pre_enqueue(ctx, pod);
+    if (!s.ok()) return s.set_plugin(p->id());
+  }
+  return {};
+}
+
+Status Profile::run_pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* restricted,
+                               PluginSet* rejectors) const {
+  Status rejected;
+  std::vector<std::string_view> restricting;
+  for (Plugin* p : at(kPreFilter)) {
+    std::optional<std::vector<api::Str>> names;
+    Status s = p->pre_filter(cycle, &names);
+    if (s.is_skip()) {
+      cycle.state->skip_filter.insert(p->id());
+      continue;
+    }
+    if (!s.ok()) {
+      s.set_plugin(p->id());
+      if (s.code() == Code::kUnschedulableAndUnresolvable) return s;
+      if (s.code() == Code::kUnschedulable) {
+        rejected = std::move(s);
+        continue;
+      }
+      s.set_code(Code::kError);
+      return s;
+    }
+    if (!names) continue;
+    rejectors->insert(p->id());
+    restricting.push_back(p->name());
+    if (!*restricted) {
+      *restricted = std::move(names);
+    } else {
+      std::vector<api::Str> both;
+      std::set_intersection((*restricted)->begin(), (*restricted)->end(), names->begin(),
+                            names->end(), std::back_inserter(both));
+      **restricted = std::move(both);
+    }
+    if ((*restricted)->empty()) {
+      std::string message = fmt::format("node(s) didn't satisfy plugin {}", p->name());
+      if (restricting.size() > 1) {
+        std::sort(restricting.begin(), restricting.end());
+        message = "node(s) didn't satisfy plugin(s) [";
+        for (size_t i = 0; i < restricting.size(); ++i) {
+          if (i) message += ' ';
+          message += restricting[i];
+        }
+        message += "] simultaneously";
+      }
+      return Status::unresolvable(message);
+    }
+  }
+  for (const Plugin* p : at(kFilter)) {
+    if (!cycle.state->skip_filter.contains(p->id())) cycle.state->filters.push_back(p);
+  }
+  return rejected;
+}
+
+void Profile::run_add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const {
+  for (Plugin* p : at(kPreFilter)) {
+    if (!cycle.state->skip_filter.contains(p->id())) p->add_pod(cycle, pod, node);
+  }
+}
+
+void Profile::run_remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const {
+  for (Plugin* p : at(kPreFilter)) {
+    if (!cycle.state->skip_filter.contains(p->id())) p->remove_pod(cycle, pod, node);
+  }
+}
+
+Status Profile::run_filters(const Cycle& cycle, const NodeInfo& node) const {
+  for (const Plugin* p : cycle.state->filters) {
+    Status s = p->filter(cycle, node);
+    if (s.ok()) continue;
+    s.set_plugin(p->id());
+    if (!s.is_rejected()) s.set_code(Code::kError);
+    return s;
+  }
+  return {};
+}
+
+Status Profile::run_filters_with_nominated(Cycle& cycle, const NodeInfo& node) const {
+  const auto nominated = cycle.nominator.on(node.name);
+  const auto counts = [&](const PodInfoRef& p) {
+    return p->priority >= cycle.info().priority && p->uid() != cycle.info().uid();
+  };
+  if (std::none_of(nominated.begin(), nominated.end(), counts)) return run_filters(cycle, node);
+  CycleState state(*cycle.state);
+  NodeInfo crowded = node;
+  Cycle simulated = cycle;
+  simulated.state = &state;
+  for (const PodInfoRef& p : nominated) {
+    if (!counts(p)) continue;
+    crowded.add_pod(p, kNoClass);
+    run_add_pod(simulated, *p, crowded);
+  }
+  Status s = run_filters(simulated, crowded);
+  return s.ok() ? run_filters(cycle, node) : s;
+}
+
+Status Profile::run_post_filter(Cycle& cycle, const NodeStatuses& statuses,
+                                Nominating* nominating) const {
+  Status rejected(Code::kUnschedulable);
+  for (Plugin* p : at(kPostFilter)) {
+    Nominating result;
+    Status s = p->post_filter(cycle, statuses, &result);
+    s.set_plugin(p->id());
+    if (s.ok() || s.code() == Code::kUnschedulableAndUnresolvable) {
+      *nominating = result;
+      return s;
+    }
+    if (!s.is_rejected()) return s;
+    if (result.override_) *nominating = result;
+    s.for_each_reason([&](const api::Str& r) { rejected.add_reason(r); });
+  }
+  return rejected;
+}
+
+Status Profile::run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                           std::vector<int64_t>* totals,
+                           std::vector<PluginScores>* detail) const {
+  for (Plugin* p : at(kPreScore)) {
+    Status s = p->pre_score(cycle, nodes);
+    if (s.is_skip()) {
+      cycle.state->skip_score.insert(p->id());
+    } else if (!s.ok()) {
+      return Status::error(fmt::format("running PreScore plugin \"{}\": {}", p->name(),
+                                       s.message()));
+    }
+  }
+  totals->assign(nodes.size(), 0);
+  std::vector<int64_t> scores(nodes.size());
+  for (const Plugin* p : at(kScore)) {
+    if (cycle.state->skip_score.contains(p->id())) continue;
+    Status s = p->score_nodes(cycle, nodes, scores);
+    if (!s.ok()) {
+      return Status::error(fmt::format("running Score plugin \"{}\": {}", p->name(),
+                                       s.message()));
+    }
+    const int64_t w = weight(p->id());
+    for (size_t i = 0; i < nodes.size(); ++i) {
+      if (scores[i] < 0 || scores[i] > kMaxNodeScore) {
+        return Status::error(fmt::format(
+            "plugin \"{}\" returns an invalid score {}, it should in the range of [0, 100] after "
+            "normalizing",
+            p->name(), scores[i]));
+      }
+      scores[i] *= w;
+      (*totals)[i] += scores[i];
+    }
+    if (detail) detail->push_back({p->id(), scores});
+  }
+  return {};
+}
+
+}  // namespace mainspring::scheduler

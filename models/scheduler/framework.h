@@ -1,0 +1,100 @@
+// The framework: which plugins work at which extension point, with which weight, and how a cycle
+// runs through them.
+//
+// A Profile is one scheduler's set of plugins. It is a value: copies carry copies of the plugins.
+// Not modelled: metrics, the parallelism of 16 (the twin filters and scores as with parallelism 1).
+// Source: pkg/scheduler/framework/runtime (v1.35).
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/scheduler/plugin.h"
+#include "models/scheduler/plugin_args.h"
+#include "models/scheduler/queue.h"
+
+namespace mainspring::scheduler {
+
+// All plugins there are, by name, in the order of their numbers.
+class Registry {
+ public:
+  using Factory = std::unique_ptr<Plugin> (*)(const PluginConfig&, ClusterCache&);
+  struct Entry {
+    std::string_view name;
+    Factory make;
+  };
+  void add(std::string_view name, Factory make) { entries_.push_back({name, make}); }
+  std::span<const Entry> entries() const { return entries_; }
+  PluginId find(std::string_view name) const;
+
+ private:
+  std::vector<Entry> entries_;
+};
+
+struct PluginWeight {
+  std::string name;
+  int32_t weight = 0;  // 0 counts as 1
+};
+
+class Profile {
+ public:
+  // All named plugins at every point that they implement, in this order. Unknown names are a
+  // programmer's error: configurations are checked before.
+  Profile(std::string scheduler_name, const Registry& registry,
+          const std::vector<PluginWeight>& plugins, const PluginConfig& config,
+          ClusterCache& cluster);
+  Profile(const Profile& other);
+  Profile(Profile&&) = default;
+  Profile& operator=(Profile other);
+
+  const std::string& scheduler_name() const { return name_; }
+  std::string_view plugin_name(PluginId id) const;
+  Plugin* find(std::string_view name) const;
+  bool has(Points point) const { return !at(point).empty(); }
+  std::span<Plugin* const> at(Points single_point) const;
+  int64_t weight(PluginId id) const { return weights_[static_cast<size_t>(id)]; }
+  // Every plugin's registered events, in order of the plugins.
+  std::vector<QueueHost::Interest> interests() const;
+
+  Status run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod) const;
+  // `restricted`: the nodes the plugins allow, if any restricts. `rejectors` gets the plugins that
+  // rejected the pod or restricted the nodes.
+  Status run_pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* restricted,
+                        PluginSet* rejectors) const;
+  void run_add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const;
+  void run_remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const;
+  Status run_filters(const Cycle& cycle, const NodeInfo& node) const;
+  // The filters with the pods nominated to the node counted, then without (fact sheet §3.4).
+  Status run_filters_with_nominated(Cycle& cycle, const NodeInfo& node) const;
+  Status run_post_filter(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating) const;
+  // totals[i]: weighted sum over the plugins. `detail`, if given, gets every plugin's weighted
+  // scores: for explanations.
+  struct PluginScores {
+    PluginId plugin;
+    std::vector<int64_t> weighted;
+  };
+  Status run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                    std::vector<int64_t>* totals, std::vector<PluginScores>* detail) const;
+
+ private:
+  void index();
+  std::string name_;
+  std::vector<std::unique_ptr<Plugin>> plugins_;  // in order
+  std::array<int64_t, kMaxPlugins> weights_{};
+  std::array<std::vector<Plugin*>, kPointCount> points_;
+};
+
+// The index of the winner among totals: Kubernetes 1.35's heap over the list (fact sheet §4).
+size_t pick_host(std::span<const int64_t> totals);
+
+// How many feasible nodes are looked for among n (fact sheet §3.1). `percentage` 0: adaptive.
+size_t nodes_to_find(size_t n, int32_t percentage);
+
+// "0/3 nodes are available: 1 a, 2 b." without the preemption part; counts sorted as text.
+std::string rejection_histogram(size_t all_nodes, const NodeStatuses& statuses,
+                                std::string_view pre_filter_message = {});
+
+}  // namespace mainspring::scheduler

@@ -1,0 +1,73 @@
+// What the scheduler knows of one node: what it has, what is taken, who runs there.
+//
+// The numbers that every cycle reads come first. A value: copies are what preemption and nominated
+// pods simulate on. Source: framework.NodeInfo (v1.35).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/scheduler/pod_info.h"
+
+namespace mainspring::scheduler {
+
+// A dense number for pods of one namespace with equal labels; kNoClass for pods that were put on a
+// copy of a node and have none.
+using LabelClass = uint32_t;
+inline constexpr LabelClass kNoClass = UINT32_MAX;
+
+struct NodeInfo {
+  // A pod on the node.
+  struct Entry {
+    PodInfoRef pod;
+    LabelClass label_class = kNoClass;
+  };
+  // How many pods of one label class the node has.
+  struct ClassCount {
+    LabelClass label_class = 0;
+    int32_t pods = 0;
+    int32_t terminating = 0;
+  };
+  // As the snapshot saw it when this node last changed.
+  struct Image {
+    uint32_t image = 0;  // number in the ClusterCache's table
+    int64_t size = 0;
+    int32_t nodes = 0;
+  };
+
+  Resources allocatable;
+  Resources requested;
+  int64_t nonzero_cpu = 0;
+  int64_t nonzero_memory = 0;
+  bool has_hard_taints = false;    // NoSchedule or NoExecute
+  bool has_soft_taints = false;    // PreferNoSchedule
+  bool unschedulable = false;
+  bool in_snapshot = false;
+  bool dirty = false;              // changed since the last snapshot
+  uint32_t id = 0;                 // its slot in the ClusterCache
+  uint64_t generation = 0;
+
+  NodeRef node;  // null: pods name a node that the API does not have (any more)
+  api::Str name;
+  api::Str zone;  // key in the node tree
+  std::vector<Entry> pods;
+  std::vector<PodInfoRef> pods_with_affinity;
+  std::vector<PodInfoRef> pods_with_required_anti_affinity;
+  std::vector<HostPort> ports;
+  std::vector<ClassCount> classes;
+  std::vector<Image> images;
+  std::vector<int32_t> topology;  // per TopologyKey: number of the label's value, or -1
+
+  int32_t topology_value(TopologyKey key) const { return topology[key]; }
+  void set_node(NodeRef n);
+  void add_pod(PodInfoRef pod, LabelClass label_class);
+  // Swaps with the last pod. False if the pod is not here.
+  bool remove_pod(const api::Str& uid);
+
+ private:
+  void count(const PodInfo& pod, LabelClass label_class, int32_t sign);
+};
+
+bool ports_conflict(const std::vector<HostPort>& wanted, const std::vector<HostPort>& used);
+
+}  // namespace mainspring::scheduler

@@ -1,0 +1,271 @@
+// The extension points of the scheduling framework and what a plugin may see at each of them.
+//
+// A plugin is a class derived from PluginBase<Itself>: it names itself (kName), says at which points
+// it works (kPoints, checked at compile time against the methods it has), and keeps its settings
+// (Args, whose defaults are Kubernetes'). Whatever it remembers within a cycle sits in the
+// CycleState; what it remembers between cycles is a plain member, copied with the world.
+//
+// Single-threaded; a cycle runs within one call of the scheduler. Plugins draw no random numbers
+// except DefaultPreemption, through ControlContext::random.
+// Source: k8s.io/kube-scheduler framework/interface.go (v1.35).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "models/client/control_loop.h"
+#include "models/scheduler/cluster_cache.h"
+#include "models/scheduler/events.h"
+#include "models/scheduler/nominator.h"
+#include "models/scheduler/status.h"
+
+namespace mainspring::scheduler {
+
+inline constexpr int64_t kMaxNodeScore = 100;
+inline constexpr size_t kMaxPlugins = 64;
+
+// The extension points, as bits.
+using Points = uint32_t;
+inline constexpr Points kPreEnqueue = 1U << 0;
+inline constexpr Points kQueueSort = 1U << 1;
+inline constexpr Points kPreFilter = 1U << 2;
+inline constexpr Points kFilter = 1U << 3;
+inline constexpr Points kPostFilter = 1U << 4;
+inline constexpr Points kPreScore = 1U << 5;
+inline constexpr Points kScore = 1U << 6;
+inline constexpr Points kReserve = 1U << 7;
+inline constexpr Points kPermit = 1U << 8;
+inline constexpr Points kPreBind = 1U << 9;
+inline constexpr Points kBind = 1U << 10;
+inline constexpr Points kPostBind = 1U << 11;
+inline constexpr size_t kPointCount = 12;
+std::string_view point_name(Points single);
+
+// Something a plugin keeps for one cycle.
+struct CycleData {
+  virtual ~CycleData() = default;
+  virtual std::unique_ptr<CycleData> clone() const = 0;
+};
+template <class T>
+struct CycleDataOf : CycleData {
+  std::unique_ptr<CycleData> clone() const override {
+    return std::make_unique<T>(static_cast<const T&>(*this));
+  }
+};
+
+class Plugin;
+
+// The plugins' data of one cycle, a slot a plugin. Memory is kept from cycle to cycle.
+class CycleState {
+ public:
+  CycleState() = default;
+  CycleState(const CycleState& o)
+      : valid_(o.valid_),
+        skip_filter(o.skip_filter),
+        skip_score(o.skip_score),
+        filters(o.filters) {
+    for (size_t i = 0; i < kMaxPlugins; ++i) {
+      if (o.valid_.contains(static_cast<PluginId>(i))) data_[i] = o.data_[i]->clone();
+    }
+  }
+  CycleState& operator=(const CycleState&) = delete;
+
+  void reset() {
+    valid_.clear();
+    skip_filter.clear();
+    skip_score.clear();
+    filters.clear();
+  }
+  // The plugin's data for writing, as an earlier cycle left it or new: the plugin clears it.
+  template <class T>
+  T& write(PluginId id) {
+    std::unique_ptr<CycleData>& d = data_[static_cast<size_t>(id)];
+    if (!d) d = std::make_unique<T>();
+    valid_.insert(id);
+    return static_cast<T&>(*d);
+  }
+  // What the plugin wrote in this cycle, or null.
+  template <class T>
+  T* find(PluginId id) const {
+    return valid_.contains(id) ? static_cast<T*>(data_[static_cast<size_t>(id)].get()) : nullptr;
+  }
+
+ private:
+  std::array<std::unique_ptr<CycleData>, kMaxPlugins> data_;
+  PluginSet valid_;
+
+ public:
+  // Plugins that said Skip at PreFilter and PreScore.
+  PluginSet skip_filter;
+  PluginSet skip_score;
+  // The filter plugins that work in this cycle, in order.
+  std::vector<const Plugin*> filters;
+};
+
+class Profile;
+
+// Pods to be deleted so that another one fits. Carried out by the scheduler after the cycle.
+struct Preemption {
+  PodInfoRef preemptor;
+  api::Str node;
+  std::vector<PodInfoRef> victims;  // those not terminating yet, in order of the evaluation
+};
+
+// What the plugins of one cycle work on.
+struct Cycle {
+  client::ControlContext& ctx;
+  const ClusterCache& cluster;
+  const Nominator& nominator;
+  const Profile& profile;
+  PodInfoRef pod;
+  CycleState* state;
+  std::vector<Preemption>* preemptions;  // PostFilter plugins add to it
+
+  const PodInfo& info() const { return *pod; }
+  const PodTemplate& t() const { return *pod->t; }
+};
+
+// Why nodes were rejected in a cycle: explicit verdicts by slot of the ClusterCache, and one for all
+// nodes without.
+struct NodeStatuses {
+  std::vector<std::pair<uint32_t, Status>> list;  // in order of evaluation; slots are distinct
+  Status absent = Status(Code::kUnschedulableAndUnresolvable);
+
+  void clear() {
+    list.clear();
+    absent = Status(Code::kUnschedulableAndUnresolvable);
+  }
+  const Status* find(uint32_t slot) const {
+    for (const auto& [s, status] : list) {
+      if (s == slot) return &status;
+    }
+    return nullptr;
+  }
+  const Status& get(uint32_t slot) const {
+    const Status* s = find(slot);
+    return s ? *s : absent;
+  }
+};
+
+// What to do with status.nominatedNodeName after a failure.
+struct Nominating {
+  bool override_ = false;
+  api::Str node;
+  static Nominating keep() { return {}; }
+  static Nominating to(api::Str node) { return {true, std::move(node)}; }
+};
+
+class Plugin {
+ public:
+  virtual ~Plugin() = default;
+  virtual std::string_view name() const = 0;
+  virtual Points points() const = 0;
+  virtual std::unique_ptr<Plugin> clone() const = 0;
+  PluginId id() const { return id_; }
+  void set_id(PluginId id) { id_ = id; }
+
+  // Which events may make a pod schedulable that this plugin rejected, and whether one does.
+  virtual std::vector<EventRegistration> events() const { return {}; }
+  virtual bool hint(uint8_t /*hint*/, const client::ControlContext&, const ClusterCache&,
+                    const PodInfo& /*pod*/, const EventObjects&) const {
+    return true;
+  }
+
+  virtual Status pre_enqueue(const client::ControlContext&, const PodInfo&) { return {}; }
+
+  // May restrict the cycle to some nodes by name (sorted).
+  virtual Status pre_filter(Cycle&, std::optional<std::vector<api::Str>>*) { return {}; }
+  // Keep the plugin's cycle data true when a pod is put on or taken from a node in a simulation.
+  virtual void add_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
+  virtual void remove_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
+  virtual Status filter(const Cycle&, const NodeInfo&) const { return {}; }
+  virtual Status post_filter(Cycle&, const NodeStatuses&, Nominating*) { return {}; }
+
+  virtual Status pre_score(Cycle&, std::span<const NodeInfo* const>) { return {}; }
+  // Scores all nodes, then brings the scores to 0..100.
+  virtual Status score_nodes(Cycle&, std::span<const NodeInfo* const>,
+                             std::span<int64_t> /*scores*/) const {
+    return {};
+  }
+
+  virtual Status reserve(Cycle&, const PodInfo&, const NodeInfo&) { return {}; }
+  virtual void unreserve(client::ControlContext&, const PodInfo&, const api::Str& /*node*/) {}
+  // kWait with a timeout: the pod waits until allowed or rejected.
+  virtual Status permit(Cycle&, const PodInfo&, const NodeInfo&, api::Duration* /*timeout*/) {
+    return {};
+  }
+  // kSkip: pre_bind() has nothing to do for this pod.
+  virtual Status pre_bind_pre_flight(client::ControlContext&, const PodInfo&, const api::Str&) {
+    return Status::skip();
+  }
+  virtual Status pre_bind(client::ControlContext&, const PodInfo&, const api::Str&) { return {}; }
+  // The request that binds the pod; kSkip leaves it to the next plugin.
+  virtual Status bind(const PodInfo&, const api::Str& /*node*/, client::Request*) { return {}; }
+  virtual void post_bind(client::ControlContext&, const PodInfo&, const api::Str& /*node*/) {}
+
+ private:
+  PluginId id_ = kNoPlugin;
+};
+
+namespace detail {
+template <class M1, class M2>
+inline constexpr bool kOverrides = !std::is_same_v<M1, M2>;
+
+template <class D>
+constexpr Points implemented() {
+  Points p = 0;
+  if (kOverrides<decltype(&D::pre_enqueue), decltype(&Plugin::pre_enqueue)>) p |= kPreEnqueue;
+  if (requires(const PodInfo& a, const PodInfo& b) { D::less(a, b); }) p |= kQueueSort;
+  if (kOverrides<decltype(&D::pre_filter), decltype(&Plugin::pre_filter)>) p |= kPreFilter;
+  if (kOverrides<decltype(&D::filter), decltype(&Plugin::filter)>) p |= kFilter;
+  if (kOverrides<decltype(&D::post_filter), decltype(&Plugin::post_filter)>) p |= kPostFilter;
+  if (kOverrides<decltype(&D::pre_score), decltype(&Plugin::pre_score)>) p |= kPreScore;
+  if (requires(const D& d, const Cycle& c, const NodeInfo& n) { d.score(c, n); }) p |= kScore;
+  if (kOverrides<decltype(&D::reserve), decltype(&Plugin::reserve)>) p |= kReserve;
+  if (kOverrides<decltype(&D::permit), decltype(&Plugin::permit)>) p |= kPermit;
+  if (kOverrides<decltype(&D::pre_bind), decltype(&Plugin::pre_bind)>) p |= kPreBind;
+  if (kOverrides<decltype(&D::bind), decltype(&Plugin::bind)>) p |= kBind;
+  if (kOverrides<decltype(&D::post_bind), decltype(&Plugin::post_bind)>) p |= kPostBind;
+  return p;
+}
+}  // namespace detail
+
+// Gives a plugin its name, its points and its copies. A score plugin has a member
+// `int64_t score(const Cycle&, const NodeInfo&) const`, and may have
+// `Status normalize(const Cycle&, nodes, scores) const`.
+template <class D>
+class PluginBase : public Plugin {
+ public:
+  std::string_view name() const final { return D::kName; }
+  Points points() const final {
+    static_assert(detail::implemented<D>() == D::kPoints,
+                  "a plugin must implement exactly the points it claims");
+    return D::kPoints;
+  }
+  std::unique_ptr<Plugin> clone() const final {
+    return std::make_unique<D>(static_cast<const D&>(*this));
+  }
+  Status score_nodes(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                     std::span<int64_t> scores) const final {
+    const D& self = static_cast<const D&>(*this);
+    if constexpr (requires(const NodeInfo& n) { self.score(cycle, n); }) {
+      for (size_t i = 0; i < nodes.size(); ++i) scores[i] = self.score(cycle, *nodes[i]);
+      if constexpr (requires { self.normalize(cycle, nodes, scores); }) {
+        return self.normalize(cycle, nodes, scores);
+      }
+    }
+    return {};
+  }
+};
+
+// Scales scores so that the largest becomes 100; `reverse` turns them round.
+void default_normalize(std::span<int64_t> scores, bool reverse);
+
+}  // namespace mainspring::scheduler

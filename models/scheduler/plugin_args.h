@@ -1,0 +1,72 @@
+// The settings of the plugins, one struct each. Default-constructed they are Kubernetes' defaults
+// (pkg/scheduler/apis/config/v1/defaults.go, v1.35); validate() says what is wrong with them, in
+// Kubernetes' words, empty when nothing is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/api/types/core.h"
+
+namespace mainspring::scheduler {
+
+struct WeightedResource {
+  std::string name;
+  int64_t weight = 1;  // 1..100
+};
+
+enum class ScoringStrategy : uint8_t { kLeastAllocated, kMostAllocated, kRequestedToCapacityRatio };
+
+struct ShapePoint {
+  int32_t utilization = 0;  // percent, strictly increasing
+  int32_t score = 0;        // 0..10
+};
+
+struct NodeResourcesFitArgs {
+  std::vector<std::string> ignored_resources;
+  std::vector<std::string> ignored_resource_groups;
+  ScoringStrategy strategy = ScoringStrategy::kLeastAllocated;
+  std::vector<WeightedResource> resources = {{"cpu", 1}, {"memory", 1}};
+  std::vector<ShapePoint> shape;  // of kRequestedToCapacityRatio
+};
+std::vector<std::string> validate(const NodeResourcesFitArgs& args);
+
+struct NodeResourcesBalancedAllocationArgs {
+  std::vector<WeightedResource> resources = {{"cpu", 1}, {"memory", 1}};
+};
+std::vector<std::string> validate(const NodeResourcesBalancedAllocationArgs& args);
+
+struct PodTopologySpreadArgs {
+  // System: hostname with skew 3 and zone with skew 5, both soft. List: `default_constraints`.
+  bool system_defaults = true;
+  std::vector<api::TopologySpreadConstraint> default_constraints;
+};
+std::vector<std::string> validate(const PodTopologySpreadArgs& args);
+
+struct InterPodAffinityArgs {
+  int32_t hard_pod_affinity_weight = 1;  // 0..100
+  bool ignore_preferred_terms_of_existing_pods = false;
+};
+std::vector<std::string> validate(const InterPodAffinityArgs& args);
+
+struct NodeAffinityArgs {
+  api::Opt<api::NodeAffinity> added_affinity;
+};
+
+struct DefaultPreemptionArgs {
+  int32_t min_candidate_nodes_percentage = 10;  // 0..100
+  int32_t min_candidate_nodes_absolute = 100;   // at least 0; not both 0
+};
+std::vector<std::string> validate(const DefaultPreemptionArgs& args);
+
+struct PluginConfig {
+  NodeResourcesFitArgs fit;
+  NodeResourcesBalancedAllocationArgs balanced;
+  PodTopologySpreadArgs spread;
+  InterPodAffinityArgs inter_pod_affinity;
+  NodeAffinityArgs node_affinity;
+  DefaultPreemptionArgs preemption;
+};
+
+}  // namespace mainspring::scheduler

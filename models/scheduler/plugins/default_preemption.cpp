@@ -1,0 +1,263 @@
+#include "models/scheduler/plugins/default_preemption.h"
+
+#include <algorithm>
+
+#include "models/api/types/policy.h"
+#include "models/scheduler/framework.h"
+
+namespace mainspring::scheduler {
+
+namespace {
+
+api::Time start_time(const PodInfo& pod, api::Time now) {
+  const api::Time t = pod.pod->status.start_time;
+  return t ? t : now;
+}
+
+// Higher priority first, then the one that runs longer.
+void sort_by_importance(std::vector<PodInfoRef>* pods, api::Time now) {
+  std::stable_sort(pods->begin(), pods->end(), [&](const PodInfoRef& a, const PodInfoRef& b) {
+    if (a->priority != b->priority) return a->priority > b->priority;
+    return start_time(*a, now) < start_time(*b, now);
+  });
+}
+
+// Moves the pods whose eviction would violate a disruption budget to the front list.
+void split_by_budgets(const client::ControlContext& ctx, const std::vector<PodInfoRef>& pods,
+                      std::vector<PodInfoRef>* violating, std::vector<PodInfoRef>* fine) {
+  struct Budget {
+    const api::PodDisruptionBudget* pdb;
+    Selector selector;
+    int32_t allowed;
+  };
+  std::vector<Budget> budgets;
+  for (const api::ObjectRef& ref : ctx.cache(api::Kind::PodDisruptionBudget).list()) {
+    const auto& pdb = api::as<api::PodDisruptionBudget>(ref);
+    budgets.push_back(
+        {&pdb, Selector::of(pdb.spec.selector), pdb.status.disruptions_allowed});
+  }
+  for (const PodInfoRef& pod : pods) {
+    bool violated = false;
+    // A pod without labels matches no budget.
+    for (Budget& b : budgets) {
+      if (pod->labels().empty()) break;
+      if (b.pdb->metadata.namespace_ != pod->ns() || b.selector.empty() ||
+          !b.selector.matches(pod->labels())) {
+        continue;
+      }
+      // Already on its way out by the budget's leave.
+      if (b.pdb->status.disrupted_pods.contains(pod->pod->metadata.name)) continue;
+      if (--b.allowed < 0) violated = true;
+    }
+    (violated ? violating : fine)->push_back(pod);
+  }
+}
+
+}  // namespace
+
+std::vector<EventRegistration> DefaultPreemption::events() const {
+  return {{{Resource::kAssignedPod, kDelete}, 0}};
+}
+
+bool DefaultPreemption::hint(uint8_t, const client::ControlContext&, const ClusterCache&,
+                             const PodInfo&, const EventObjects&) const {
+  // The event only lets a held-back pod be looked at again.
+  return false;
+}
+
+Status DefaultPreemption::pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod) {
+  if (preempting_.empty()) return {};
+  const auto it = preempting_.find(pod.uid());
+  if (it == preempting_.end()) return {};
+  const LastVictim& last = it->second;
+  if (!last.name.empty()) {
+    const auto* victim = ctx.cache(api::Kind::Pod).get<api::Pod>(last.ns, last.name);
+    if (!victim || victim->metadata.deletion_timestamp) return {};
+  }
+  return Status::unresolvable("waiting for the preemption for this pod to be finished");
+}
+
+Status DefaultPreemption::post_filter(Cycle& cycle, const NodeStatuses& statuses,
+                                      Nominating* nominating) {
+  Status s = evaluate(cycle, statuses, nominating);
+  const std::string message = s.message();
+  return message.empty() ? s : Status(s.code(), "preemption: " + message);
+}
+
+size_t DefaultPreemption::candidates(size_t n, const Args& args) {
+  const size_t share = n * static_cast<size_t>(args.min_candidate_nodes_percentage) / 100;
+  return std::min(n, std::max(share, static_cast<size_t>(args.min_candidate_nodes_absolute)));
+}
+
+Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
+                                   Nominating* nominating) {
+  // The newest state of the pod counts.
+  const PodInfo& queued = cycle.info();
+  const auto* pod =
+      cycle.ctx.cache(api::Kind::Pod).get<api::Pod>(queued.ns(), queued.pod->metadata.name);
+  if (!pod) return Status::error("pod \"" + queued.pod->metadata.name.str() + "\" not found");
+  if (pod->spec.preemption_policy == "Never") {
+    return Status::unschedulable("not eligible due to preemptionPolicy=Never.");
+  }
+  const ClusterCache& cluster = cycle.cluster;
+  if (!pod->status.nominated_node_name.empty()) {
+    const NodeInfo* node = cluster.find_node(pod->status.nominated_node_name);
+    const Code code = node ? statuses.get(node->id).code() : statuses.absent.code();
+    if (node && code != Code::kUnschedulableAndUnresolvable) {
+      for (const NodeInfo::Entry& e : node->pods) {
+        if (!e.pod->terminating || e.pod->priority >= queued.priority) continue;
+        const auto* c = api::find_condition(e.pod->pod->status.conditions, "DisruptionTarget");
+        if (c && c->status == "True" && c->reason == "PreemptionByScheduler") {
+          return Status::unschedulable(
+              "not eligible due to a terminating pod on the nominated node.");
+        }
+      }
+    }
+  }
+
+  // Nodes where removing pods may help, in the order of the node list.
+  std::vector<const Status*> explicit_status(cluster.slots(), nullptr);
+  for (const auto& [slot, status] : statuses.list) explicit_status[slot] = &status;
+  std::vector<uint32_t> potential;
+  for (const uint32_t slot : cluster.order()) {
+    const Status* s = explicit_status[slot] ? explicit_status[slot] : &statuses.absent;
+    if (s->code() == Code::kUnschedulable) potential.push_back(slot);
+  }
+  NodeStatuses verdicts;
+  verdicts.absent = Status::unresolvable("Preemption is not helpful for scheduling");
+  std::vector<Candidate> fine;
+  std::vector<Candidate> violating;
+  if (!potential.empty()) {
+    const size_t n = potential.size();
+    const size_t wanted = candidates(n, args_);
+    const size_t offset = cycle.ctx.random(queued.uid(), draws_++) % n;
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t slot = potential[(offset + i) % n];
+      Candidate c;
+      c.node = slot;
+      Status s = select_victims(cycle, cluster.node(slot), &c);
+      if (!s.ok()) {
+        verdicts.list.emplace_back(slot, std::move(s));
+        continue;
+      }
+      (c.violations == 0 ? fine : violating).push_back(std::move(c));
+      if (!fine.empty() && fine.size() + violating.size() >= wanted) break;
+    }
+  }
+  for (Candidate& c : violating) fine.push_back(std::move(c));
+  if (fine.empty()) {
+    *nominating = Nominating::to({});
+    return Status::unschedulable(rejection_histogram(cluster.node_count(), verdicts));
+  }
+  const Candidate& chosen = fine[best(cycle.ctx, fine)];
+  Preemption plan;
+  plan.preemptor = cycle.pod;
+  plan.node = cluster.node(chosen.node).name;
+  for (const PodInfoRef& v : chosen.victims) {
+    if (!v->terminating) plan.victims.push_back(v);
+  }
+  *nominating = Nominating::to(plan.node);
+  if (!plan.victims.empty()) {
+    begin(queued.uid());
+    cycle.preemptions->push_back(std::move(plan));
+  }
+  return {};
+}
+
+Status DefaultPreemption::select_victims(Cycle& cycle, NodeInfo node, Candidate* out) const {
+  CycleState state(*cycle.state);
+  Cycle simulated = cycle;
+  simulated.state = &state;
+  const Profile& profile = cycle.profile;
+  const api::Time now = cycle.ctx.now();
+  std::vector<PodInfoRef> lower;
+  for (const NodeInfo::Entry& e : node.pods) {
+    if (e.pod->priority < cycle.info().priority) lower.push_back(e.pod);
+  }
+  if (lower.empty()) {
+    return Status::unresolvable("No preemption victims found for incoming pod");
+  }
+  const auto remove = [&](const PodInfoRef& p) {
+    node.remove_pod(p->uid());
+    profile.run_remove_pod(simulated, *p, node);
+  };
+  for (const PodInfoRef& p : lower) remove(p);
+  Status s = profile.run_filters_with_nominated(simulated, node);
+  if (!s.ok()) return s;
+
+  sort_by_importance(&lower, now);
+  std::vector<PodInfoRef> violating;
+  std::vector<PodInfoRef> fine;
+  split_by_budgets(cycle.ctx, lower, &violating, &fine);
+  // Spares as many as possible, the most important first; true if the pod can stay.
+  const auto reprieve = [&](const PodInfoRef& p) {
+    node.add_pod(p, kNoClass);
+    profile.run_add_pod(simulated, *p, node);
+    if (profile.run_filters_with_nominated(simulated, node).ok()) return true;
+    remove(p);
+    out->victims.push_back(p);
+    return false;
+  };
+  for (const PodInfoRef& p : violating) {
+    if (!reprieve(p)) ++out->violations;
+  }
+  for (const PodInfoRef& p : fine) (void)reprieve(p);
+  if (!violating.empty() && !fine.empty()) sort_by_importance(&out->victims, now);
+  if (out->victims.empty()) {
+    return Status::error("expected at least one victim pod on node \"" + node.name.str() + "\"");
+  }
+  return {};
+}
+
+size_t DefaultPreemption::best(const client::ControlContext& ctx,
+                               const std::vector<Candidate>& candidates) {
+  const api::Time now = ctx.now();
+  const auto score = [&](const Candidate& c, int criterion) -> int64_t {
+    switch (criterion) {
+      case 0:
+        return -c.violations;
+      case 1:
+        return -static_cast<int64_t>(c.victims.front()->priority);
+      case 2: {
+        int64_t sum = 0;
+        for (const PodInfoRef& p : c.victims) sum += int64_t{p->priority} + (int64_t{1} << 31);
+        return -sum;
+      }
+      case 3:
+        return -static_cast<int64_t>(c.victims.size());
+      default: {
+        // The earliest start among its victims of the highest priority; the latest of these wins.
+        int32_t highest = c.victims.front()->priority;
+        api::Time earliest = start_time(*c.victims.front(), now);
+        for (const PodInfoRef& p : c.victims) {
+          const api::Time t = start_time(*p, now);
+          if (p->priority > highest) {
+            highest = p->priority;
+            earliest = t;
+          } else if (p->priority == highest) {
+            earliest = std::min(earliest, t);
+          }
+        }
+        return earliest.unix_ns();
+      }
+    }
+  };
+  std::vector<size_t> left(candidates.size());
+  for (size_t i = 0; i < left.size(); ++i) left[i] = i;
+  for (int criterion = 0; criterion < 5 && left.size() > 1; ++criterion) {
+    std::vector<size_t> kept;
+    int64_t max = INT64_MIN;
+    for (const size_t i : left) {
+      const int64_t s = score(candidates[i], criterion);
+      if (s > max) {
+        max = s;
+        kept.clear();
+      }
+      if (s == max) kept.push_back(i);
+    }
+    left = std::move(kept);
+  }
+  return left.front();
+}
+
+}  // namespace mainspring::scheduler

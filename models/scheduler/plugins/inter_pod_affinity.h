@@ -1,0 +1,44 @@
+// Pods that want to be near, or away from, other pods within a topology.
+//
+// Pods are matched by label class and counted per value of the topology key.
+// Source: pkg/scheduler/framework/plugins/interpodaffinity (v1.35), with its handling of
+// namespaceSelector: an incoming pod's selector is also evaluated against no labels, so that NotIn
+// and DoesNotExist match every namespace (kubernetes issue 141526).
+#pragma once
+
+#include "models/scheduler/plugin.h"
+#include "models/scheduler/plugin_args.h"
+
+namespace mainspring::scheduler {
+
+class InterPodAffinity final : public PluginBase<InterPodAffinity> {
+ public:
+  static constexpr std::string_view kName = "InterPodAffinity";
+  static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  using Args = InterPodAffinityArgs;
+
+  explicit InterPodAffinity(const Args& args) : args_(args) {}
+
+  std::vector<EventRegistration> events() const override;
+  bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
+            const PodInfo& pod, const EventObjects& objects) const override;
+  Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
+  void add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
+  void remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
+  Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  int64_t score(const Cycle& cycle, const NodeInfo& node) const;
+  Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                   std::span<int64_t> scores) const;
+
+ private:
+  struct Data;
+  void change(Cycle& cycle, const PodInfo& pod, const NodeInfo& node, int32_t by) const;
+
+  Args args_;
+  api::Str reason_affinity_ = "node(s) didn't match pod affinity rules";
+  api::Str reason_anti_ = "node(s) didn't match pod anti-affinity rules";
+  api::Str reason_existing_ = "node(s) didn't satisfy existing pods anti-affinity rules";
+};
+
+}  // namespace mainspring::scheduler

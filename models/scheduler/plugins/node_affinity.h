@@ -1,0 +1,41 @@
+// nodeSelector and node affinity: required terms filter, preferred terms score.
+// Source: pkg/scheduler/framework/plugins/nodeaffinity (v1.35).
+#pragma once
+
+#include "models/scheduler/plugin.h"
+#include "models/scheduler/plugin_args.h"
+
+namespace mainspring::scheduler {
+
+class NodeAffinity final : public PluginBase<NodeAffinity> {
+ public:
+  static constexpr std::string_view kName = "NodeAffinity";
+  static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  using Args = NodeAffinityArgs;
+
+  explicit NodeAffinity(const Args& args);
+
+  std::vector<EventRegistration> events() const override;
+  bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
+            const PodInfo& pod, const EventObjects& objects) const override;
+  Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
+  Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  int64_t score(const Cycle& cycle, const NodeInfo& node) const;
+  Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                   std::span<int64_t> scores) const;
+
+ private:
+  bool enforced(const api::Node& node) const {
+    return !has_added_required_ || added_required_.matches(node);
+  }
+  bool has_added_required_ = false;
+  NodeTerms added_required_;
+  std::vector<PreferredNodeTerm> added_preferred_;
+  bool added_preferred_invalid_ = false;
+  api::Str reason_ = "node(s) didn't match Pod's node affinity/selector";
+  api::Str reason_enforced_ = "node(s) didn't match scheduler-enforced node affinity";
+  api::Str reason_conflict_ = "pod affinity terms conflict";
+};
+
+}  // namespace mainspring::scheduler

@@ -1,0 +1,55 @@
+// Whether the pod's requests fit into what is left of the node, and how full the node would be.
+// Source: pkg/scheduler/framework/plugins/noderesources/{fit,least_allocated,most_allocated,
+// requested_to_capacity_ratio}.go (v1.35). Not modelled: requests served by DRA.
+#pragma once
+
+#include "models/scheduler/plugin.h"
+#include "models/scheduler/plugin_args.h"
+
+namespace mainspring::scheduler {
+
+class NodeResourcesFit final : public PluginBase<NodeResourcesFit> {
+ public:
+  static constexpr std::string_view kName = "NodeResourcesFit";
+  static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  using Args = NodeResourcesFitArgs;
+
+  explicit NodeResourcesFit(Args args);
+
+  std::vector<EventRegistration> events() const override;
+  bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
+            const PodInfo& pod, const EventObjects& objects) const override;
+  Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
+  Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  int64_t score(const Cycle& cycle, const NodeInfo& node) const;
+
+  // The strategies on one resource; `requested` includes the pod.
+  static int64_t least(int64_t requested, int64_t allocatable) {
+    return requested > allocatable ? 0 : (allocatable - requested) * kMaxNodeScore / allocatable;
+  }
+  static int64_t most(int64_t requested, int64_t allocatable) {
+    return std::min(requested, allocatable) * kMaxNodeScore / allocatable;
+  }
+  int64_t ratio(int64_t requested, int64_t allocatable) const;
+
+ private:
+  struct Item {
+    enum class Kind : uint8_t { kCpu, kMemory, kEphemeral, kScalar } kind;
+    api::Str name;
+    int64_t weight;
+  };
+  bool ignored(std::string_view scalar) const;
+  int64_t one(int64_t requested, int64_t allocatable) const;
+  Status reject(const Resources& request, const NodeInfo& node) const;
+
+  Args args_;
+  std::vector<Item> items_;
+  bool plain_ = false;  // cpu and memory, LeastAllocated
+  api::Str too_many_pods_ = "Too many pods";
+  api::Str cpu_ = "Insufficient cpu";
+  api::Str memory_ = "Insufficient memory";
+  api::Str ephemeral_ = "Insufficient ephemeral-storage";
+};
+
+}  // namespace mainspring::scheduler

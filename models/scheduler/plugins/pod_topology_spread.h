@@ -1,0 +1,54 @@
+// Spreads pods over the values of a topology label: hard constraints filter, soft ones score.
+// Pods without constraints of their own get the profile's, with the selectors of their services
+// and owner.
+//
+// Pods are counted by label class, so that a cycle costs nodes times classes, not pods.
+// Source: pkg/scheduler/framework/plugins/podtopologyspread (v1.35).
+#pragma once
+
+#include "models/scheduler/plugin.h"
+#include "models/scheduler/plugin_args.h"
+
+namespace mainspring::scheduler {
+
+class PodTopologySpread final : public PluginBase<PodTopologySpread> {
+ public:
+  static constexpr std::string_view kName = "PodTopologySpread";
+  static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  using Args = PodTopologySpreadArgs;
+
+  PodTopologySpread(const Args& args, ClusterCache& cluster);
+
+  std::vector<EventRegistration> events() const override;
+  bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
+            const PodInfo& pod, const EventObjects& objects) const override;
+  Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
+  void add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
+  void remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
+  Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  int64_t score(const Cycle& cycle, const NodeInfo& node) const;
+  Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                   std::span<int64_t> scores) const;
+
+  // ln(domains + 2), as Go computes it; a table, because the run must not depend on a libm.
+  static double weight_of(size_t domains);
+
+ private:
+  struct Data;
+  // The pod's constraints of one kind, or the profile's if it has none of any kind.
+  std::vector<SpreadConstraint> constraints(const client::ControlContext& ctx, const PodInfo& pod,
+                                            bool hard) const;
+  void change(Cycle& cycle, const PodInfo& pod, const NodeInfo& node, int32_t by) const;
+
+  bool system_defaults_ = true;
+  std::vector<SpreadConstraint> defaults_;
+  api::Str reason_ = "node(s) didn't match pod topology spread constraints";
+  api::Str reason_missing_ =
+      "node(s) didn't match pod topology spread constraints (missing required label)";
+};
+
+// The selector that a pod's services and its controller select it by; empty if there is none.
+Selector default_selector(const client::ControlContext& ctx, const api::Pod& pod);
+
+}  // namespace mainspring::scheduler

@@ -1,0 +1,93 @@
+// Label selectors, node selectors and tolerations, compiled once per pod template so that matching
+// in the inner loops parses nothing. Semantics: scheduler fact sheet §7; apimachinery pkg/labels and
+// component-helpers/scheduling/corev1/nodeaffinity (v1.35).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/api/types/core.h"
+
+namespace mainspring::scheduler {
+
+// One requirement on a map of labels. kNever is a requirement that did not parse.
+struct Requirement {
+  enum class Op : uint8_t { kEquals, kIn, kNotIn, kExists, kDoesNotExist, kGt, kLt, kNever };
+  Op op = Op::kNever;
+  api::Str key;
+  std::vector<api::Str> values;  // kEquals, kIn, kNotIn
+  int64_t number = 0;            // kGt, kLt
+
+  bool matches(const api::StrMap& labels) const;
+};
+
+// All requirements hold. Without any it matches everything; `nothing` matches nothing.
+class Selector {
+ public:
+  static Selector nothing() {
+    Selector s;
+    s.nothing_ = true;
+    return s;
+  }
+  static Selector everything() { return {}; }
+  // An absent selector matches nothing, an empty one everything.
+  static Selector of(const api::Opt<api::LabelSelector>& selector);
+  static Selector of(const api::LabelSelector& selector);
+  static Selector of(const api::StrMap& labels);
+
+  void require_equal(api::Str key, api::Str value);
+  void add(const Selector& other);
+  bool matches(const api::StrMap& labels) const {
+    if (nothing_) return false;
+    for (const Requirement& r : requirements_) {
+      if (!r.matches(labels)) return false;
+    }
+    return true;
+  }
+  // Matches everything, because nothing is required.
+  bool empty() const { return !nothing_ && requirements_.empty(); }
+
+ private:
+  std::vector<Requirement> requirements_;
+  bool nothing_ = false;
+};
+
+// One term of a node selector: expressions on labels and fields (metadata.name only).
+struct NodeTerm {
+  bool valid = false;  // parsed, and not empty
+  std::vector<Requirement> labels;
+  std::vector<Requirement> fields;  // key "metadata.name", kIn or kNotIn with one value
+
+  static NodeTerm of(const api::NodeSelectorTerm& term);
+  bool matches(const api::Node& node) const;
+};
+
+struct NodeTerms {
+  std::vector<NodeTerm> terms;
+  static NodeTerms of(const api::NodeSelector& selector);
+  bool matches(const api::Node& node) const {
+    for (const NodeTerm& t : terms) {
+      if (t.matches(node)) return true;
+    }
+    return false;
+  }
+};
+
+// nodeSelector and required node affinity of a pod, together.
+struct RequiredNodeAffinity {
+  Selector node_selector;
+  bool has_affinity = false;
+  NodeTerms affinity;
+
+  static RequiredNodeAffinity of(const api::PodSpec& spec);
+  bool trivial() const { return node_selector.empty() && !has_affinity; }
+  bool matches(const api::Node& node) const;
+};
+
+bool tolerates(const api::Toleration& toleration, const api::Taint& taint);
+bool tolerates(const api::List<api::Toleration>& tolerations, const api::Taint& taint);
+// The first NoSchedule or NoExecute taint that is not tolerated, or null.
+const api::Taint* untolerated_taint(const api::List<api::Taint>& taints,
+                                    const api::List<api::Toleration>& tolerations);
+
+}  // namespace mainspring::scheduler
