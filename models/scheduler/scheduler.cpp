@@ -1,0 +1,727 @@
+#include "models/scheduler/scheduler.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "models/api/time_text.h"
+#include "models/scheduler/plugins/default_preemption.h"
+
+namespace mainspring::scheduler {
+
+namespace {
+constexpr size_t kNoteLimit = 1024;  // bytes of an event's note (validation.NoteLengthLimit)
+constexpr uint64_t kIdMask = (uint64_t{1} << 56) - 1;
+constexpr uint64_t kVictimBits = 16;
+constexpr uint64_t kVictimMask = (uint64_t{1} << kVictimBits) - 1;
+constexpr uint64_t kDeleting = uint64_t{1} << (kVictimBits - 1);  // second request of a victim
+constexpr uint64_t kClearing = kVictimMask;                       // a nomination being cleared
+
+std::string truncated(std::string message) {
+  if (message.size() <= kNoteLimit) return message;
+  message.resize(kNoteLimit - 4);
+  return message + " ...";
+}
+
+SchedulingQueue make_queue(const SchedulerOptions& o) {
+  QueueOptions q;
+  q.initial_backoff = o.pod_initial_backoff;
+  q.max_backoff = o.pod_max_backoff;
+  return SchedulingQueue(q);
+}
+
+bool visible(const PodRef& pod) {
+  return pod && pod->status.phase != "Succeeded" && pod->status.phase != "Failed";
+}
+}  // namespace
+
+// Lends the queue the plugins for one call.
+struct Scheduler::Host final : QueueHost {
+  Host(Scheduler& s, client::ControlContext& c) : self(s), ctx(c) {}
+  void pre_enqueue(QueuedPod& pod) override {
+    Status s = self.profiles_[pod.profile].run_pre_enqueue(ctx, *pod.pod);
+    pod.gating_plugin = s.ok() ? kNoPlugin : s.plugin();
+    if (s.ok()) return;
+    (s.code() == Code::kPending ? pod.pending_plugins : pod.unschedulable_plugins)
+        .insert(s.plugin());
+  }
+  std::span<const Interest> interests(uint32_t profile) const override {
+    if (profile >= self.interests_.size()) return {};
+    return self.interests_[profile];
+  }
+  bool hint(const Interest& i, const QueuedPod& pod, const EventObjects& objects) const override {
+    if (i.registration.hint == EventRegistration::kAlways) return true;
+    for (size_t k = 0; k < kPointCount; ++k) {
+      for (const Plugin* p : self.profiles_[pod.profile].at(Points{1} << k)) {
+        if (p->id() != i.plugin) continue;
+        return p->hint(i.registration.hint, ctx, self.cluster_, *pod.pod, objects);
+      }
+    }
+    return true;
+  }
+  Scheduler& self;
+  client::ControlContext& ctx;
+};
+
+Scheduler::Scheduler(SchedulerOptions options)
+    : options_(std::move(options)),
+      queue_(make_queue(options_)),
+      recorder_("default-scheduler", cookie(kEvents, 0)) {
+  Registry registry;
+  register_scheduler_plugins(registry);
+  for (const ProfileOptions& p : options_.profiles) {
+    profiles_.emplace_back(p.scheduler_name, registry, p.plugins, p.config, cluster_);
+  }
+  for (const Profile& p : profiles_) interests_.push_back(p.interests());
+}
+
+std::vector<client::WatchSpec> Scheduler::watches() const {
+  using client::IndexBy;
+  return {{api::Kind::Pod, {}},
+          {api::Kind::Node, {}},
+          {api::Kind::Namespace, {}},
+          {api::Kind::Service, {IndexBy::kNamespace}},
+          {api::Kind::ReplicationController, {}},
+          {api::Kind::ReplicaSet, {}},
+          {api::Kind::StatefulSet, {}},
+          {api::Kind::PodDisruptionBudget, {}}};
+}
+
+SchedulingQueue::Call Scheduler::call(client::ControlContext& ctx, Host& host) const {
+  return {ctx.now(), host};
+}
+
+std::optional<uint32_t> Scheduler::profile_for(const api::Pod& pod) const {
+  for (size_t i = 0; i < profiles_.size(); ++i) {
+    if (pod.spec.scheduler_name == std::string_view(profiles_[i].scheduler_name())) {
+      return static_cast<uint32_t>(i);
+    }
+  }
+  return std::nullopt;
+}
+
+// ---- what happens in the cluster
+
+void Scheduler::start(client::ControlContext& ctx) {
+  queue_.start(ctx.now());
+  for (const api::ObjectRef& o : ctx.cache(api::Kind::Node).list()) {
+    cluster_.add_node(api::cast<api::Node>(o));
+  }
+  for (const api::ObjectRef& o : ctx.cache(api::Kind::Pod).list()) {
+    const PodRef pod = api::cast<api::Pod>(o);
+    if (visible(pod)) pod_added(ctx, pod);
+  }
+  pump(ctx);
+  arm(ctx);
+}
+
+void Scheduler::on_watch(client::ControlContext& ctx, const client::WatchEvent& event) {
+  if (event.object->kind == api::Kind::Node) {
+    node_event(ctx, event);
+  } else if (event.object->kind == api::Kind::Pod) {
+    pod_event(ctx, api::cast<api::Pod>(event.old), api::cast<api::Pod>(event.object),
+              event.type == client::WatchType::kDeleted);
+  } else {
+    return;
+  }
+  pump(ctx);
+  arm(ctx);
+}
+
+void Scheduler::move_all(client::ControlContext& ctx, ClusterEvent event,
+                         const EventObjects& objects, std::optional<int32_t> max_priority) {
+  Host host(*this, ctx);
+  queue_.move_all(call(ctx, host), event, objects, max_priority);
+}
+
+void Scheduler::pod_event(client::ControlContext& ctx, const PodRef& before, const PodRef& after,
+                          bool deleted) {
+  // The scheduler's informer does not see pods that have ended: to it they are deleted.
+  const bool was = visible(before);
+  const bool is = !deleted && visible(after);
+  if (was && is && before->metadata.uid != after->metadata.uid) {
+    pod_deleted(ctx, before);
+    pod_added(ctx, after);
+  } else if (was && is) {
+    pod_updated(ctx, before, after);
+  } else if (is) {
+    pod_added(ctx, after);
+  } else if (was) {
+    pod_deleted(ctx, before);
+  }
+}
+
+void Scheduler::pod_added(client::ControlContext& ctx, const PodRef& pod) {
+  PodInfoRef info = cluster_.make_pod_info(pod);
+  if (!pod->spec.node_name.empty()) {
+    cluster_.add_pod(info);
+    move_all(ctx, {Resource::kAssignedPod, kAdd}, {.new_pod = info});
+    return;
+  }
+  const auto profile = profile_for(*pod);
+  if (!profile || queue_.find(info->key) || cluster_.is_assumed(info->uid())) return;
+  Host host(*this, ctx);
+  queue_.add(call(ctx, host), std::move(info), *profile);
+}
+
+void Scheduler::pod_updated(client::ControlContext& ctx, const PodRef& before,
+                            const PodRef& after) {
+  if (before->metadata.resource_version == after->metadata.resource_version &&
+      !after->metadata.resource_version.empty()) {
+    return;
+  }
+  const bool was_assigned = !before->spec.node_name.empty();
+  PodInfoRef info = cluster_.make_pod_info(after);
+  if (!after->spec.node_name.empty()) {
+    if (!was_assigned) {
+      queue_.remove(*info);
+      cluster_.add_pod(info);
+      move_all(ctx, {Resource::kAssignedPod, kAdd}, {.new_pod = info});
+      return;
+    }
+    PodInfoRef old = cluster_.find_pod(info->uid());
+    cluster_.update_pod(info);
+    if (!old || queue_.unschedulable() == 0) return;
+    for (const ClusterEvent& e : pod_events(*old, *info)) {
+      move_all(ctx, e, {.old_pod = old, .new_pod = info});
+    }
+    return;
+  }
+  const auto profile = profile_for(*after);
+  if (!profile || cluster_.is_assumed(info->uid())) return;
+  const PodInfoRef old = cluster_.make_pod_info(before);
+  Host host(*this, ctx);
+  queue_.update(call(ctx, host), old, info, *profile);
+  const api::Str& nominated = before->status.nominated_node_name;
+  if (!nominated.empty() && nominated != after->status.nominated_node_name) {
+    // Its claim on the old node is gone: as if it had been deleted there.
+    move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = old}, old->priority);
+  }
+}
+
+void Scheduler::pod_deleted(client::ControlContext& ctx, const PodRef& pod) {
+  PodInfoRef info = cluster_.make_pod_info(pod);
+  const PodInfoRef cached = cluster_.find_pod(info->uid());
+  if (cached) {
+    queue_.remove(*info);
+    cluster_.remove_pod(info->uid());
+    move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = cached});
+    return;
+  }
+  queue_.remove(*info);
+  if (!pod->status.nominated_node_name.empty()) {
+    move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = info}, info->priority);
+  }
+}
+
+void Scheduler::node_event(client::ControlContext& ctx, const client::WatchEvent& event) {
+  NodeRef node = api::cast<api::Node>(event.object);
+  switch (event.type) {
+    case client::WatchType::kAdded:
+      cluster_.add_node(node);
+      move_all(ctx, {Resource::kNode, kAdd}, {.new_node = node});
+      return;
+    case client::WatchType::kModified: {
+      NodeRef old = api::cast<api::Node>(event.old);
+      cluster_.update_node(node);
+      if (!old || queue_.unschedulable() == 0) return;
+      for (const ClusterEvent& e : node_events(*old, *node)) {
+        move_all(ctx, e, {.old_node = old, .new_node = node});
+      }
+      return;
+    }
+    case client::WatchType::kDeleted:
+      move_all(ctx, {Resource::kNode, kDelete}, {.old_node = node});
+      cluster_.remove_node(node->metadata.name);
+      return;
+  }
+}
+
+// ---- the loop
+
+void Scheduler::pump(client::ControlContext& ctx) {
+  // One pod at a time; what a cycle causes comes back as calls of its own.
+  while (!patching_ && queue_.has_ready()) {
+    if (busy_until_ && ctx.now() < busy_until_) return;
+    Host host(*this, ctx);
+    std::optional<QueuedPod> next = queue_.pop(call(ctx, host));
+    if (!next) return;
+    if (options_.cycle_time.ns() > 0) busy_until_ = ctx.now() + options_.cycle_time;
+    schedule_one(ctx, std::move(*next));
+  }
+}
+
+void Scheduler::arm(client::ControlContext& ctx) {
+  std::optional<api::Time> at = queue_.next_wakeup();
+  if (!patching_ && queue_.has_ready() && (!at || busy_until_ < *at)) at = busy_until_;
+  if (!at) return;
+  const api::Time when = std::max(*at, ctx.now());
+  if (wake_ != 0) {
+    if (wake_at_ <= when) return;
+    ctx.cancel_timer(wake_);
+  }
+  wake_at_ = when;
+  wake_ = ctx.set_timer(when, cookie(kWake, 0));
+}
+
+void Scheduler::on_timer(client::ControlContext& ctx, client::Cookie) {
+  wake_ = 0;
+  Host host(*this, ctx);
+  queue_.on_time(call(ctx, host));
+  pump(ctx);
+  arm(ctx);
+}
+
+void Scheduler::on_outcome(client::ControlContext& ctx, client::Cookie c,
+                           const client::Outcome& outcome) {
+  const uint64_t id = c & kIdMask;
+  switch (static_cast<Purpose>(c >> 56)) {
+    case kEvents:
+      recorder_.on_outcome(ctx, outcome);
+      return;
+    case kBindPod: {
+      const auto it = bindings_.find(id);
+      if (it == bindings_.end()) return;
+      Binding b = std::move(it->second);
+      bindings_.erase(it);
+      bound(ctx, std::move(b), outcome);
+      break;
+    }
+    case kStatus:
+      if (id != 0) patching_ = false;
+      break;
+    case kPreempt:
+      preemption_outcome(ctx, id, outcome);
+      break;
+    case kWake:
+      return;
+  }
+  pump(ctx);
+  arm(ctx);
+}
+
+// ---- a scheduling cycle
+
+bool Scheduler::try_nominated(Cycle& cycle, Decision* d) {
+  const api::Str& name = cycle.info().pod->status.nominated_node_name;
+  if (name.empty()) return false;
+  const NodeInfo* node = cluster_.find_node(name);
+  if (!node) return false;
+  Status s = cycle.profile.run_filters_with_nominated(cycle, *node);
+  if (s.ok()) {
+    d->feasible.push_back(node->id);
+    return true;
+  }
+  if (!s.is_rejected()) return false;
+  d->unschedulable_plugins.insert(s.plugin());
+  d->statuses.list.emplace_back(node->id, std::move(s));
+  return false;
+}
+
+// False when the cycle failed; d says how.
+bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
+  const Profile& profile = cycle.profile;
+  std::optional<std::vector<api::Str>> names;
+  Status s = profile.run_pre_filter(cycle, &names, &d->unschedulable_plugins);
+  if (!s.ok()) {
+    if (!s.is_rejected()) {
+      d->message = fmt::format("running PreFilter plugin \"{}\": {}",
+                               profile.plugin_name(s.plugin()), s.message());
+      return false;
+    }
+    d->unschedulable_plugins.insert(s.plugin());
+    d->pre_filter_message = s.message();
+    d->statuses.absent = std::move(s);
+    return true;
+  }
+  if (try_nominated(cycle, d)) return true;
+
+  std::span<const uint32_t> list = cluster_.order();
+  if (names) {
+    scratch_.restricted.clear();
+    for (const api::Str& name : *names) {
+      if (const NodeInfo* n = cluster_.find_node(name)) scratch_.restricted.push_back(n->id);
+    }
+    list = scratch_.restricted;
+    std::vector<std::string_view> plugins;
+    for (Plugin* p : profile.at(kPreFilter)) {
+      if (d->unschedulable_plugins.contains(p->id())) plugins.push_back(p->name());
+    }
+    std::sort(plugins.begin(), plugins.end());
+    std::string reason = "node(s) didn't satisfy plugin(s) [";
+    for (size_t i = 0; i < plugins.size(); ++i) {
+      if (i) reason += ' ';
+      reason += plugins[i];
+    }
+    d->statuses.absent = Status::unresolvable(reason + "]");
+  }
+  const size_t n = list.size();
+  const int32_t percentage =
+      options_.profiles[profile_index].percentage_of_nodes_to_score.value_or(
+          options_.percentage_of_nodes_to_score);
+  const size_t wanted = profile.has(kScore) ? nodes_to_find(n, percentage) : 1;
+  const bool nominated = !queue_.nominator.empty();
+  const size_t tried = d->statuses.list.size();  // the nominated node, if any
+  size_t index = n == 0 ? 0 : next_start_ % n;
+  for (size_t i = 0; i < n; ++i, index = index + 1 == n ? 0 : index + 1) {
+    const NodeInfo& node = cluster_.node(list[index]);
+    Status v = nominated ? profile.run_filters_with_nominated(cycle, node)
+                         : profile.run_filters(cycle, node);
+    if (v.ok()) {
+      // One more than wanted ends the walk, and is not looked at any further.
+      if (d->feasible.size() >= wanted) break;
+      d->feasible.push_back(node.id);
+      continue;
+    }
+    if (!v.is_rejected()) {
+      d->message = fmt::format("running \"{}\" filter plugin: {}", profile.plugin_name(v.plugin()),
+                               v.message());
+      break;
+    }
+    (v.code() == Code::kPending ? d->pending_plugins : d->unschedulable_plugins)
+        .insert(v.plugin());
+    if (tried > 0 && d->statuses.list.front().first == node.id) continue;
+    d->statuses.list.emplace_back(node.id, std::move(v));
+  }
+  const size_t processed = d->feasible.size() + d->statuses.list.size();
+  next_start_ = (next_start_ + processed) % cluster_.node_count();
+  return d->message.empty();
+}
+
+Decision Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
+                           const PodInfoRef& pod, std::vector<Profile::PluginScores>* detail) {
+  Decision d;
+  cluster_.refresh();
+  scratch_.state.reset();
+  scratch_.preemptions.clear();
+  if (cluster_.node_count() == 0) {
+    d.kind = Decision::Kind::kNoNodes;
+    d.message = "no nodes available to schedule pods";
+    return d;
+  }
+  Profile& profile = profiles_[profile_index];
+  Cycle cycle{ctx,  cluster_,        queue_.nominator,
+              profile, pod, &scratch_.state, &scratch_.preemptions};
+  if (!find_feasible(cycle, profile_index, &d)) return d;
+  if (d.feasible.empty()) {
+    d.kind = Decision::Kind::kRejected;
+    return d;
+  }
+  d.kind = Decision::Kind::kNode;
+  d.node = d.feasible.front();
+  if (d.feasible.size() == 1) return d;
+  scratch_.nodes.clear();
+  for (const uint32_t slot : d.feasible) scratch_.nodes.push_back(&cluster_.node(slot));
+  if (!profile.has(kScore)) return d;
+  Status s = profile.run_scores(cycle, scratch_.nodes, &d.totals, detail);
+  if (!s.ok()) {
+    d.kind = Decision::Kind::kError;
+    d.message = s.message();
+    return d;
+  }
+  d.node = d.feasible[pick_host(d.totals)];
+  return d;
+}
+
+void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
+  const PodInfoRef pod = queued.pod;
+  if (pod->terminating) {
+    recorder_.event_v1(ctx, *pod->pod, "Warning", "FailedScheduling", "Scheduling",
+                       "skip schedule deleting pod: " + pod->key.str());
+    return queue_.done(pod->uid());
+  }
+  if (cluster_.is_assumed(pod->uid())) return queue_.done(pod->uid());
+
+  Decision d = decide(ctx, queued.profile, pod);
+  Profile& profile = profiles_[queued.profile];
+  Cycle cycle{ctx,  cluster_,        queue_.nominator,
+              profile, pod, &scratch_.state, &scratch_.preemptions};
+  switch (d.kind) {
+    case Decision::Kind::kNode:
+      return bind(ctx, cycle, std::move(queued), d.node);
+    case Decision::Kind::kNoNodes:
+      // Said to be unschedulable, and retried as an error: no plugin rejected it.
+      return fail(ctx, std::move(queued), {.rejected = true, .message = d.message});
+    case Decision::Kind::kError:
+      return fail(ctx, std::move(queued), {.rejected = false, .message = d.message});
+    case Decision::Kind::kRejected:
+      break;
+  }
+  Failure failure{.rejected = true, .message = {}, .nominating = Nominating::to({})};
+  std::string preemption;
+  if (profile.has(kPostFilter)) {
+    failure.nominating = Nominating::keep();
+    preemption = profile.run_post_filter(cycle, d.statuses, &failure.nominating).message();
+  }
+  failure.message =
+      rejection_histogram(cluster_.node_count(), d.statuses, d.pre_filter_message);
+  if (!preemption.empty()) failure.message += " " + preemption;
+  queued.unschedulable_plugins = d.unschedulable_plugins;
+  queued.pending_plugins = d.pending_plugins;
+  const uint32_t profile_index = queued.profile;
+  std::vector<Preemption> plans = std::move(scratch_.preemptions);
+  scratch_.preemptions.clear();
+  fail(ctx, std::move(queued), failure);
+  for (Preemption& p : plans) start_preemption(ctx, std::move(p), profile_index);
+}
+
+void Scheduler::bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t slot) {
+  const Profile& profile = cycle.profile;
+  const api::Str node = cluster_.node(slot).name;
+  Binding b{std::move(queued), cluster_.placed_on(cycle.info(), node), {}};
+  cluster_.assume(b.assumed);
+  queue_.nominator.remove(b.assumed->uid());
+
+  const auto undo = [&] {
+    const auto plugins = profile.at(kReserve);
+    for (size_t i = plugins.size(); i-- > 0;) plugins[i]->unreserve(ctx, *b.assumed, node);
+    cluster_.forget(b.assumed->uid());
+  };
+  const auto refuse = [&](const Status& s, PluginId plugin, std::string_view point) {
+    undo();
+    Failure f{.rejected = s.is_rejected(), .message = s.message()};
+    if (s.is_rejected()) {
+      NodeStatuses one;
+      one.list.emplace_back(slot, s);
+      f.message = rejection_histogram(1, one);
+      b.queued.unschedulable_plugins.insert(plugin);
+    } else {
+      f.message = fmt::format("running {} plugin \"{}\": {}", point, profile.plugin_name(plugin),
+                              f.message);
+    }
+    fail(ctx, std::move(b.queued), f);
+  };
+  for (Plugin* p : profile.at(kReserve)) {
+    const Status s = p->reserve(cycle, *b.assumed, cluster_.node(slot));
+    if (!s.ok()) return refuse(s, p->id(), "Reserve");
+  }
+  for (Plugin* p : profile.at(kPermit)) {
+    api::Duration timeout;
+    const Status s = p->permit(cycle, *b.assumed, cluster_.node(slot), &timeout);
+    if (!s.ok()) return refuse(s, p->id(), "Permit");
+  }
+  queue_.done(b.assumed->uid());
+  for (Plugin* p : profile.at(kPreBind)) {
+    if (p->pre_bind_pre_flight(ctx, *b.assumed, node).is_skip()) continue;
+    const Status s = p->pre_bind(ctx, *b.assumed, node);
+    if (!s.ok()) {
+      return give_up(ctx, std::move(b),
+                     fmt::format("running PreBind plugin \"{}\": {}", p->name(), s.message()));
+    }
+  }
+  for (Plugin* p : profile.at(kBind)) {
+    client::Request request;
+    const Status s = p->bind(*b.assumed, node, &request);
+    if (s.is_skip()) continue;
+    b.binder = p->name();
+    const uint64_t id = ++next_id_;
+    bindings_.emplace(id, std::move(b));
+    ctx.submit(std::move(request), cookie(kBindPod, id));
+    return;
+  }
+  give_up(ctx, std::move(b), "no bind plugin took the pod");
+}
+
+void Scheduler::bound(client::ControlContext& ctx, Binding b, const client::Outcome& outcome) {
+  if (!outcome.ok()) {
+    const std::string why =
+        fmt::format("running Bind plugin \"{}\": {}", b.binder, outcome.message.view());
+    return give_up(ctx, std::move(b), why);
+  }
+  const PodInfo& pod = *b.assumed;
+  cluster_.finish_binding(pod.uid());
+  recorder_.event_v1(ctx, *pod.pod, "Normal", "Scheduled", "Binding",
+                     fmt::format("Successfully assigned {} to {}", pod.key.view(),
+                                 pod.node_name.view()));
+  for (Plugin* p : profiles_[b.queued.profile].at(kPostBind)) {
+    p->post_bind(ctx, pod, pod.node_name);
+  }
+}
+
+void Scheduler::give_up(client::ControlContext& ctx, Binding b, const std::string& why) {
+  const auto plugins = profiles_[b.queued.profile].at(kReserve);
+  for (size_t i = plugins.size(); i-- > 0;) {
+    plugins[i]->unreserve(ctx, *b.assumed, b.assumed->node_name);
+  }
+  cluster_.forget(b.assumed->uid());
+  move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = b.assumed});
+  fail(ctx, std::move(b.queued), {.rejected = false, .message = why, .in_cycle = false});
+}
+
+// ---- failure
+
+void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure) {
+  Host host(*this, ctx);
+  const PodInfoRef pod = queued.pod;
+  const api::Pod& seen = *pod->pod;
+  const PodRef newest =
+      ctx.cache(api::Kind::Pod).get_ref<api::Pod>(pod->ns(), seen.metadata.name);
+  const bool waiting = newest && newest->spec.node_name.empty() &&
+                       newest->metadata.uid == pod->uid() && visible(newest);
+  if (waiting) {
+    queued.pod = cluster_.make_pod_info(newest);
+    const PodInfoRef current = queued.pod;
+    queue_.add_unschedulable(call(ctx, host), std::move(queued));
+    queue_.nominator.set(current, failure.nominating.override_
+                                      ? failure.nominating.node
+                                      : newest->status.nominated_node_name);
+  } else {
+    queue_.done(pod->uid());
+  }
+  recorder_.event_v1(ctx, seen, "Warning", "FailedScheduling", "Scheduling",
+                     truncated(failure.message));
+
+  api::PodCondition condition;
+  condition.type = "PodScheduled";
+  condition.status = "False";
+  condition.reason = failure.rejected ? "Unschedulable" : "SchedulerError";
+  condition.message = failure.message;
+  condition.observed_generation = seen.metadata.generation;
+  condition.last_transition_time = ctx.now().truncated_to_second();
+  api::Ref<api::Pod> patched = api::clone(seen);
+  bool changed = api::set_pod_condition(patched->status, condition);
+  if (failure.nominating.override_ &&
+      seen.status.nominated_node_name != failure.nominating.node) {
+    patched->status.nominated_node_name = failure.nominating.node;
+    changed = true;
+  }
+  if (!changed) return;
+  client::Request request;
+  request.verb = client::Verb::kPatchStatus;
+  request.kind = api::Kind::Pod;
+  request.ns = pod->ns();
+  request.name = seen.metadata.name;
+  request.uid = pod->uid();
+  request.body = patched;
+  if (failure.in_cycle) patching_ = true;
+  ctx.submit(std::move(request), cookie(kStatus, failure.in_cycle ? 1 : 0));
+}
+
+// ---- preemption
+
+void Scheduler::start_preemption(client::ControlContext& ctx, Preemption plan, uint32_t profile) {
+  const uint64_t job_id = ++next_id_;
+  PreemptionJob job;
+  job.profile = profile;
+  job.plan = std::move(plan);
+  // Pods of lower priority that are promised the node may not fit any more.
+  for (const PodInfoRef& p : queue_.nominator.on(job.plan.node)) {
+    if (p->priority >= job.plan.preemptor->priority) continue;
+    const PodRef newest =
+        ctx.cache(api::Kind::Pod).get_ref<api::Pod>(p->ns(), p->pod->metadata.name);
+    if (!newest || newest->status.nominated_node_name.empty()) continue;
+    api::Ref<api::Pod> body = api::clone(*newest);
+    body->status.nominated_node_name = api::Str();
+    client::Request request;
+    request.verb = client::Verb::kPatchStatus;
+    request.kind = api::Kind::Pod;
+    request.ns = p->ns();
+    request.name = p->pod->metadata.name;
+    request.body = body;
+    ++job.outstanding;
+    ctx.submit(std::move(request), cookie(kPreempt, job_id << kVictimBits | kClearing));
+  }
+  const size_t victims = job.plan.victims.size();
+  job.outstanding += victims - 1;
+  preemptions_.emplace(job_id, std::move(job));
+  for (size_t i = 0; i + 1 < victims; ++i) preempt_victim(ctx, job_id, i);
+  advance_preemption(ctx, job_id);
+}
+
+// All victims but the last go together; the last one alone, once they are done.
+void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id) {
+  PreemptionJob& job = preemptions_.at(job_id);
+  if (job.outstanding > 0) return;
+  auto* plugin = static_cast<DefaultPreemption*>(
+      profiles_[job.profile].find(DefaultPreemption::kName));
+  const api::Str& uid = job.plan.preemptor->uid();
+  if (!job.last_started && !job.failed) {
+    job.last_started = true;
+    job.outstanding = 1;
+    plugin->last_victim(uid, *job.plan.victims.back());
+    preempt_victim(ctx, job_id, job.plan.victims.size() - 1);
+    return;
+  }
+  plugin->finish(uid);
+  if (job.failed) {
+    Host host(*this, ctx);
+    queue_.activate(call(ctx, host), job.plan.preemptor->key);
+  }
+  preemptions_.erase(job_id);
+}
+
+void Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
+  const PreemptionJob& job = preemptions_.at(job_id);
+  const api::Pod& pod = *job.plan.victims[victim]->pod;
+  const std::string message =
+      fmt::format("{}: preempting to accommodate a higher priority pod",
+                  job.plan.preemptor->pod->spec.scheduler_name.view());
+  api::PodCondition condition;
+  condition.type = "DisruptionTarget";
+  condition.status = "True";
+  condition.reason = "PreemptionByScheduler";
+  condition.message = message;
+  condition.observed_generation = pod.metadata.generation;
+  condition.last_transition_time = ctx.now().truncated_to_second();
+  api::PodStatus status = pod.status;
+  if (!api::set_pod_condition(status, condition)) return delete_victim(ctx, job_id, victim);
+  api::Json json = api::Json::object();
+  json.set("type", "DisruptionTarget");
+  json.set("status", "True");
+  json.set("reason", "PreemptionByScheduler");
+  json.set("message", message);
+  json.set("observedGeneration", pod.metadata.generation);
+  json.set("lastTransitionTime", api::format_time(condition.last_transition_time));
+  client::Request request;
+  request.verb = client::Verb::kPatchStatusJson;
+  request.patch_type = client::PatchType::kStrategicMerge;
+  request.kind = api::Kind::Pod;
+  request.ns = pod.metadata.namespace_;
+  request.name = pod.metadata.name;
+  request.patch = api::Json::object(
+      {{"status", api::Json::object({{"conditions", api::Json::array({json})}})}});
+  ctx.submit(std::move(request), cookie(kPreempt, job_id << kVictimBits | victim));
+}
+
+void Scheduler::delete_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
+  const api::Pod& pod = *preemptions_.at(job_id).plan.victims[victim]->pod;
+  client::Request request;
+  request.verb = client::Verb::kDelete;
+  request.kind = api::Kind::Pod;
+  request.ns = pod.metadata.namespace_;
+  request.name = pod.metadata.name;
+  ctx.submit(std::move(request),
+             cookie(kPreempt, job_id << kVictimBits | kDeleting | victim));
+}
+
+void Scheduler::preemption_outcome(client::ControlContext& ctx, uint64_t id,
+                                   const client::Outcome& outcome) {
+  const uint64_t job_id = id >> kVictimBits;
+  const auto it = preemptions_.find(job_id);
+  if (it == preemptions_.end()) return;
+  PreemptionJob& job = it->second;
+  const uint64_t step = id & kVictimMask;
+  if (step == kClearing) {
+    if (!outcome.ok()) job.failed = true;
+  } else {
+    const size_t victim = step & ~kDeleting;
+    const bool deleting = (step & kDeleting) != 0;
+    if (outcome.ok() && !deleting) return delete_victim(ctx, job_id, victim);
+    if (outcome.ok()) {
+      recorder_.event_v1(ctx, *job.plan.victims[victim]->pod, "Normal", "Preempted", "Preempting",
+                         fmt::format("Preempted by pod {} on node {}",
+                                     job.plan.preemptor->uid().view(), job.plan.node.view()));
+    } else if (!outcome.not_found()) {
+      job.failed = true;
+    }
+  }
+  --job.outstanding;
+  advance_preemption(ctx, job_id);
+}
+
+std::unique_ptr<client::ControlLoop> make_scheduler(const SchedulerOptions& options) {
+  return std::make_unique<Scheduler>(options);
+}
+
+}  // namespace mainspring::scheduler

@@ -1,0 +1,176 @@
+// kube-scheduler: decides where pods run, binds them, and says why it cannot.
+//
+// A ControlLoop: it sees the cluster through its informers and acts by requests and timers only.
+// One scheduling cycle runs within one call; bindings and preemptions go on beside it over the
+// client's rate limit. While a failed pod's status is being patched the next pod waits, as in
+// Kubernetes (SchedulerAsyncAPICalls is off in v1.35.6).
+//
+// Decisions are those of kube-scheduler v1.35 with parallelism 1. Draws random numbers for the
+// offset of a preemption's search only. Not modelled: README.md lists it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/client/event_recorder.h"
+#include "models/scheduler/framework.h"
+#include "models/scheduler/registry.h"
+
+namespace mainspring::scheduler {
+
+struct ProfileOptions {
+  std::string scheduler_name = "default-scheduler";
+  std::vector<PluginWeight> plugins = default_plugins();
+  PluginConfig config;
+  std::optional<int32_t> percentage_of_nodes_to_score;  // overrides the global one
+};
+
+// Defaults are Kubernetes' (KubeSchedulerConfiguration v1, v1.35).
+struct SchedulerOptions {
+  std::vector<ProfileOptions> profiles = {ProfileOptions()};
+  int32_t percentage_of_nodes_to_score = 0;  // percent; 0: adaptive
+  api::Duration pod_initial_backoff = api::Duration::seconds(1);
+  api::Duration pod_max_backoff = api::Duration::seconds(10);
+  int64_t client_qps_milli = 50'000;  // thousandths of a request per second
+  int64_t client_burst = 100;
+  // Virtual time from one pod to the next; a guess at the cost of a cycle in a small cluster.
+  api::Duration cycle_time = api::Duration::micros(500);
+};
+
+// What a scheduling cycle came to.
+struct Decision {
+  enum class Kind : uint8_t {
+    kNode,      // `node` was chosen
+    kRejected,  // no node fits: `statuses` says why, for each
+    kError,     // the cycle failed: `message`
+    kNoNodes,   // there are no nodes at all
+  };
+  Kind kind = Kind::kError;
+  uint32_t node = 0;  // slot in the ClusterCache
+  std::string message;
+  NodeStatuses statuses;
+  PluginSet unschedulable_plugins;
+  PluginSet pending_plugins;
+  std::string pre_filter_message;
+  std::vector<uint32_t> feasible;  // in the order found
+  std::vector<int64_t> totals;     // by feasible node; empty when there was only one
+};
+
+class Scheduler final : public client::ControlLoop {
+ public:
+  explicit Scheduler(SchedulerOptions options = {});
+  Scheduler(const Scheduler&) = default;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  std::string_view name() const override { return "kube-scheduler"; }
+  std::unique_ptr<client::ControlLoop> clone() const override {
+    return std::make_unique<Scheduler>(*this);
+  }
+  std::vector<client::WatchSpec> watches() const override;
+  client::ClientLimits limits() const override {
+    return {options_.client_qps_milli, options_.client_burst};
+  }
+  void start(client::ControlContext& ctx) override;
+  void on_watch(client::ControlContext& ctx, const client::WatchEvent& event) override;
+  void on_timer(client::ControlContext& ctx, client::Cookie cookie) override;
+  void on_outcome(client::ControlContext& ctx, client::Cookie cookie,
+                  const client::Outcome& outcome) override;
+
+  // Runs filters and scores for a pod on the current snapshot; moves the start index, touches
+  // nothing else. `detail`, if given, gets every plugin's scores.
+  Decision decide(client::ControlContext& ctx, size_t profile, const PodInfoRef& pod,
+                  std::vector<Profile::PluginScores>* detail = nullptr);
+
+  ClusterCache& cluster() { return cluster_; }
+  const SchedulingQueue& queue() const { return queue_; }
+  const Profile& profile(size_t i = 0) const { return profiles_[i]; }
+  size_t next_start() const { return next_start_; }
+
+ private:
+  enum Purpose : uint64_t { kWake = 1, kBindPod, kStatus, kPreempt, kEvents };
+  struct Host;
+  // A pod on its way to its node.
+  struct Binding {
+    QueuedPod queued;
+    PodInfoRef assumed;
+    std::string binder;
+  };
+  // Victims being deleted.
+  struct PreemptionJob {
+    Preemption plan;
+    uint32_t profile = 0;
+    size_t outstanding = 0;
+    bool last_started = false;
+    bool failed = false;
+  };
+  // Memory of the cycle, kept from one to the next; never part of the state.
+  struct Scratch {
+    CycleState state;
+    std::vector<const NodeInfo*> nodes;
+    std::vector<uint32_t> restricted;
+    std::vector<Preemption> preemptions;
+    Scratch() = default;
+    Scratch(const Scratch&) {}
+  };
+
+  static client::Cookie cookie(Purpose purpose, uint64_t id) {
+    return static_cast<uint64_t>(purpose) << 56 | id;
+  }
+  std::optional<uint32_t> profile_for(const api::Pod& pod) const;
+  SchedulingQueue::Call call(client::ControlContext& ctx, Host& host) const;
+
+  void pod_event(client::ControlContext& ctx, const PodRef& before, const PodRef& after,
+                 bool deleted);
+  void pod_added(client::ControlContext& ctx, const PodRef& pod);
+  void pod_updated(client::ControlContext& ctx, const PodRef& before, const PodRef& after);
+  void pod_deleted(client::ControlContext& ctx, const PodRef& pod);
+  void node_event(client::ControlContext& ctx, const client::WatchEvent& event);
+  void move_all(client::ControlContext& ctx, ClusterEvent event, const EventObjects& objects,
+                std::optional<int32_t> max_priority = std::nullopt);
+
+  void pump(client::ControlContext& ctx);
+  void arm(client::ControlContext& ctx);
+  void schedule_one(client::ControlContext& ctx, QueuedPod queued);
+  bool find_feasible(Cycle& cycle, size_t profile, Decision* d);
+  bool try_nominated(Cycle& cycle, Decision* d);
+  void bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t node);
+  void bound(client::ControlContext& ctx, Binding binding, const client::Outcome& outcome);
+  void give_up(client::ControlContext& ctx, Binding binding, const std::string& why);
+  struct Failure {
+    bool rejected = false;  // by plugins, rather than an error
+    std::string message;
+    Nominating nominating = Nominating::to({});
+    bool in_cycle = true;   // the scheduling loop waits for the status patch
+  };
+  void fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure);
+  void start_preemption(client::ControlContext& ctx, Preemption plan, uint32_t profile);
+  void preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
+  void delete_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
+  void preemption_outcome(client::ControlContext& ctx, uint64_t id,
+                          const client::Outcome& outcome);
+  void advance_preemption(client::ControlContext& ctx, uint64_t job_id);
+
+  SchedulerOptions options_;
+  ClusterCache cluster_;
+  std::vector<Profile> profiles_;
+  std::vector<std::vector<QueueHost::Interest>> interests_;  // by profile
+  SchedulingQueue queue_;
+  client::EventRecorder recorder_;
+  std::map<uint64_t, Binding> bindings_;
+  std::map<uint64_t, PreemptionJob> preemptions_;
+  uint64_t next_id_ = 0;
+  size_t next_start_ = 0;  // where the next search for nodes starts
+  bool patching_ = false;  // the loop waits for a status patch
+  api::Time busy_until_;
+  client::TimerId wake_ = 0;
+  api::Time wake_at_;
+  Scratch scratch_;
+};
+
+std::unique_ptr<client::ControlLoop> make_scheduler(const SchedulerOptions& options = {});
+
+}  // namespace mainspring::scheduler
