@@ -86,6 +86,68 @@ bool resized(const api::Pod& pod) {
          differs(pod.spec.init_containers, pod.status.init_container_statuses);
 }
 
+// Ports and images.
+void compile_containers(PodTemplate& t) {
+  const auto add_ports = [&](const api::Container& c) {
+    for (const api::ContainerPort& p : c.ports) {
+      if (p.host_port <= 0) continue;
+      t.host_ports.push_back({p.host_ip.empty() ? api::Str("0.0.0.0") : p.host_ip,
+                               p.protocol.empty() ? api::Str("TCP") : p.protocol, p.host_port});
+    }
+  };
+  for (const api::Container& c : t.containers) add_ports(c);
+  for (const api::Container& c : t.init_containers) {
+    if (api::is_sidecar(c)) add_ports(c);
+    t.images.push_back(normalized_image(c.image));
+  }
+  for (const api::Container& c : t.containers) t.images.push_back(normalized_image(c.image));
+}
+
+// The node names that matchFields allow, if every term names some: terms add up, within a term
+// only common names count.
+std::optional<std::vector<api::Str>> allowed_names(const api::NodeSelector& required) {
+  if (required.node_selector_terms.empty()) return std::nullopt;
+  std::vector<api::Str> names;
+  bool all = true;
+  for (const api::NodeSelectorTerm& term : required.node_selector_terms) {
+    bool named = false;
+    std::vector<api::Str> of_term;
+    for (const api::NodeSelectorRequirement& r : term.match_fields) {
+      if (r.key != "metadata.name" || r.operator_ != "In") continue;
+      std::vector<api::Str> values(r.values.begin(), r.values.end());
+      if (named) {
+        std::erase_if(of_term, [&](const api::Str& n) {
+          return std::find(values.begin(), values.end(), n) == values.end();
+        });
+      } else {
+        of_term = std::move(values);
+      }
+      named = true;
+    }
+    all = all && named;
+    names.insert(names.end(), of_term.begin(), of_term.end());
+  }
+  if (!all) return std::nullopt;
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+void compile_node_affinity(const api::PodSpec& spec, PodTemplate& t) {
+  t.required = RequiredNodeAffinity::of(spec);
+  if (!spec.affinity || !spec.affinity->node_affinity) return;
+  const api::NodeAffinity& node = *spec.affinity->node_affinity;
+  for (const auto& p : node.preferred_during_scheduling_ignored_during_execution) {
+    const bool blank =
+        p.preference.match_expressions.empty() && p.preference.match_fields.empty();
+    if (p.weight == 0 || blank) continue;
+    t.preferred.push_back({p.weight, NodeTerm::of(p.preference)});
+    if (!t.preferred.back().term.valid) t.preferred_invalid = true;
+  }
+  const auto& required = node.required_during_scheduling_ignored_during_execution;
+  if (required) t.node_names = allowed_names(*required);
+}
+
 }  // namespace
 
 // ---- NodeTree
@@ -167,6 +229,47 @@ AffinityTerm ClusterCache::compile_term(const api::PodAffinityTerm& term, const 
   return out;
 }
 
+void ClusterCache::compile_pod_affinity(const api::Affinity& affinity, PodTemplate& t) {
+  t.has_pod_affinity =
+      affinity.pod_affinity.has_value() || affinity.pod_anti_affinity.has_value();
+  if (affinity.pod_affinity) {
+    const api::PodAffinity& a = *affinity.pod_affinity;
+    for (const auto& term : a.required_during_scheduling_ignored_during_execution) {
+      t.required_affinity.push_back(compile_term(term, t.ns, 0));
+    }
+    for (const auto& w : a.preferred_during_scheduling_ignored_during_execution) {
+      t.preferred_affinity.push_back(compile_term(w.pod_affinity_term, t.ns, w.weight));
+    }
+  }
+  if (affinity.pod_anti_affinity) {
+    const api::PodAntiAffinity& a = *affinity.pod_anti_affinity;
+    for (const auto& term : a.required_during_scheduling_ignored_during_execution) {
+      t.required_anti_affinity.push_back(compile_term(term, t.ns, 0));
+    }
+    for (const auto& w : a.preferred_during_scheduling_ignored_during_execution) {
+      t.preferred_anti_affinity.push_back(compile_term(w.pod_affinity_term, t.ns, w.weight));
+    }
+  }
+}
+
+void ClusterCache::compile_spread(const api::Pod& pod, PodTemplate& t) {
+  for (const api::TopologySpreadConstraint& c : pod.spec.topology_spread_constraints) {
+    SpreadConstraint out;
+    out.key = topology_key(c.topology_key);
+    out.max_skew = c.max_skew;
+    out.min_domains = c.min_domains.value_or(1);
+    out.hard = c.when_unsatisfiable == "DoNotSchedule";
+    out.honor_affinity = c.node_affinity_policy != "Ignore";
+    out.honor_taints = c.node_taints_policy == "Honor";
+    out.selector = Selector::of(c.label_selector);
+    for (const api::Str& key : c.match_label_keys) {
+      t.labels_matter = true;
+      if (const api::Str* v = pod.metadata.labels.find(key)) out.selector.require_equal(key, *v);
+    }
+    t.spread.push_back(std::move(out));
+  }
+}
+
 api::Ref<const PodTemplate> ClusterCache::template_for(const api::Pod& pod) {
   for (size_t i = 0; i < templates_.size(); ++i) {
     if (!templates_[i]->same_spec(pod)) continue;
@@ -195,97 +298,10 @@ api::Ref<const PodTemplate> ClusterCache::template_for(const api::Pod& pod) {
   t->score_request = Resources::of(api::pod_requests(spec, nullptr, score));
   std::tie(t->nonzero_cpu, t->nonzero_memory) = nonzero_request(spec, nullptr);
 
-  const auto add_ports = [&](const api::Container& c) {
-    for (const api::ContainerPort& p : c.ports) {
-      if (p.host_port <= 0) continue;
-      t->host_ports.push_back({p.host_ip.empty() ? api::Str("0.0.0.0") : p.host_ip,
-                               p.protocol.empty() ? api::Str("TCP") : p.protocol, p.host_port});
-    }
-  };
-  for (const api::Container& c : spec.containers) add_ports(c);
-  for (const api::Container& c : spec.init_containers) {
-    if (api::is_sidecar(c)) add_ports(c);
-    t->images.push_back(normalized_image(c.image));
-  }
-  for (const api::Container& c : spec.containers) t->images.push_back(normalized_image(c.image));
-
-  t->required = RequiredNodeAffinity::of(spec);
-  if (spec.affinity) {
-    const api::Affinity& affinity = *spec.affinity;
-    if (affinity.node_affinity) {
-      const api::NodeAffinity& node = *affinity.node_affinity;
-      for (const auto& p : node.preferred_during_scheduling_ignored_during_execution) {
-        const bool blank =
-            p.preference.match_expressions.empty() && p.preference.match_fields.empty();
-        if (p.weight == 0 || blank) continue;
-        t->preferred.push_back({p.weight, NodeTerm::of(p.preference)});
-        if (!t->preferred.back().term.valid) t->preferred_invalid = true;
-      }
-      const auto& required = node.required_during_scheduling_ignored_during_execution;
-      if (required && !required->node_selector_terms.empty()) {
-        std::vector<api::Str> names;
-        bool all = true;
-        for (const api::NodeSelectorTerm& term : required->node_selector_terms) {
-          bool named = false;
-          std::vector<api::Str> of_term;
-          for (const api::NodeSelectorRequirement& r : term.match_fields) {
-            if (r.key != "metadata.name" || r.operator_ != "In") continue;
-            std::vector<api::Str> values(r.values.begin(), r.values.end());
-            if (named) {
-              std::erase_if(of_term, [&](const api::Str& n) {
-                return std::find(values.begin(), values.end(), n) == values.end();
-              });
-            } else {
-              of_term = std::move(values);
-            }
-            named = true;
-          }
-          all = all && named;
-          names.insert(names.end(), of_term.begin(), of_term.end());
-        }
-        if (all) {
-          std::sort(names.begin(), names.end());
-          names.erase(std::unique(names.begin(), names.end()), names.end());
-          t->node_names = std::move(names);
-        }
-      }
-    }
-    t->has_pod_affinity =
-        affinity.pod_affinity.has_value() || affinity.pod_anti_affinity.has_value();
-    if (affinity.pod_affinity) {
-      const api::PodAffinity& a = *affinity.pod_affinity;
-      for (const auto& term : a.required_during_scheduling_ignored_during_execution) {
-        t->required_affinity.push_back(compile_term(term, t->ns, 0));
-      }
-      for (const auto& w : a.preferred_during_scheduling_ignored_during_execution) {
-        t->preferred_affinity.push_back(compile_term(w.pod_affinity_term, t->ns, w.weight));
-      }
-    }
-    if (affinity.pod_anti_affinity) {
-      const api::PodAntiAffinity& a = *affinity.pod_anti_affinity;
-      for (const auto& term : a.required_during_scheduling_ignored_during_execution) {
-        t->required_anti_affinity.push_back(compile_term(term, t->ns, 0));
-      }
-      for (const auto& w : a.preferred_during_scheduling_ignored_during_execution) {
-        t->preferred_anti_affinity.push_back(compile_term(w.pod_affinity_term, t->ns, w.weight));
-      }
-    }
-  }
-  for (const api::TopologySpreadConstraint& c : spec.topology_spread_constraints) {
-    SpreadConstraint out;
-    out.key = topology_key(c.topology_key);
-    out.max_skew = c.max_skew;
-    out.min_domains = c.min_domains.value_or(1);
-    out.hard = c.when_unsatisfiable == "DoNotSchedule";
-    out.honor_affinity = c.node_affinity_policy != "Ignore";
-    out.honor_taints = c.node_taints_policy == "Honor";
-    out.selector = Selector::of(c.label_selector);
-    for (const api::Str& key : c.match_label_keys) {
-      t->labels_matter = true;
-      if (const api::Str* v = pod.metadata.labels.find(key)) out.selector.require_equal(key, *v);
-    }
-    t->spread.push_back(std::move(out));
-  }
+  compile_containers(*t);
+  compile_node_affinity(spec, *t);
+  if (spec.affinity) compile_pod_affinity(*spec.affinity, *t);
+  compile_spread(pod, *t);
   if (templates_.size() == kTemplates) templates_.pop_back();
   templates_.insert(templates_.begin(), t);
   return t;

@@ -129,6 +129,8 @@ class ClusterCache {
   LabelClass acquire_class(const PodInfo& pod);
   void release_class(LabelClass label_class);
   api::Ref<const PodTemplate> template_for(const api::Pod& pod);
+  void compile_pod_affinity(const api::Affinity& affinity, PodTemplate& t);
+  void compile_spread(const api::Pod& pod, PodTemplate& t);
   AffinityTerm compile_term(const api::PodAffinityTerm& term, const api::Str& ns, int32_t weight);
 
   std::vector<NodeInfo> nodes_;

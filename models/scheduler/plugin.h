@@ -1,11 +1,10 @@
 // The extension points of the scheduling framework and what a plugin may see at each of them.
 //
-// A plugin is a class derived from PluginBase<Itself>: it names itself (kName), says at which points
-// it works (kPoints, checked at compile time against the methods it has), and keeps its settings
-// (Args, whose defaults are Kubernetes'). Whatever it remembers within a cycle sits in the
-// CycleState; what it remembers between cycles is a plain member, copied with the world.
+// A plugin is a class derived from PluginBase<Itself>: it names itself (kName), says at which
+// points it works (kPoints, checked at compile time against the methods it has), and keeps its
+// settings (Args, whose defaults are Kubernetes'). Whatever it remembers within a cycle sits in
+// the CycleState; what it remembers between cycles is a plain member, copied with the world.
 //
-// Single-threaded; a cycle runs within one call of the scheduler. Plugins draw no random numbers
 // except DefaultPreemption, through ControlContext::random.
 // Source: k8s.io/kube-scheduler framework/interface.go (v1.35).
 #pragma once
@@ -132,8 +131,8 @@ struct Cycle {
   const PodTemplate& t() const { return *pod->t; }
 };
 
-// Why nodes were rejected in a cycle: explicit verdicts by slot of the ClusterCache, and one for all
-// nodes without.
+// Why nodes were rejected in a cycle: explicit verdicts by slot of the ClusterCache, and one for
+// all nodes without.
 struct NodeStatuses {
   std::vector<std::pair<uint32_t, Status>> list;  // in order of evaluation; slots are distinct
   Status absent = Status(Code::kUnschedulableAndUnresolvable);

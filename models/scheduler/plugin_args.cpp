@@ -12,8 +12,8 @@ void check_resources(const std::vector<WeightedResource>& resources,
   for (size_t i = 0; i < resources.size(); ++i) {
     const int64_t w = resources[i].weight;
     if (w <= 0 || w > 100) {
-      out->push_back(fmt::format("scoringStrategy.resources[{}].weight: Invalid value: {}: resource "
-                                 "weight of {} not in valid range (0, 100]",
+      out->push_back(fmt::format("scoringStrategy.resources[{}].weight: Invalid value: {}: "
+                                 "resource weight of {} not in valid range (0, 100]",
                                  i, w, resources[i].name));
     }
   }

@@ -1,6 +1,6 @@
 // Label selectors, node selectors and tolerations, compiled once per pod template so that matching
-// in the inner loops parses nothing. Semantics: scheduler fact sheet §7; apimachinery pkg/labels and
-// component-helpers/scheduling/corev1/nodeaffinity (v1.35).
+// in the inner loops parses nothing. Semantics: scheduler fact sheet §7; apimachinery's pkg/labels
+// and component-helpers/scheduling/corev1/nodeaffinity (v1.35).
 #pragma once
 
 #include <cstdint>
