@@ -27,7 +27,9 @@ class ControlHost::Context final : public client::ControlContext {
   void submit(client::Request request, client::Cookie cookie) override {
     const client::Cookie ticket = host_.next_cookie_++;
     host_.in_flight_.emplace(ticket, std::pair(loop_, cookie));
-    server().submit(world_, host_.loops_[loop_].client, std::move(request), ticket);
+    const LoopState& l = host_.loops_[loop_];
+    const ClientId client = request.kind == api::Kind::Event ? l.events : l.client;
+    server().submit(world_, client, std::move(request), ticket);
   }
 
   client::TimerId set_timer(api::Time at, client::Cookie cookie) override {
@@ -125,6 +127,11 @@ void ControlHost::start(sim::World& world) {
     LoopState& l = loops_[n];
     l.client =
         server.connect(fmt::format("{}/{}", process_, l.loop->name()), l.loop->limits(), answers);
+    l.events = l.client;
+    if (l.loop->limits().events_apart) {
+      const std::string agent = fmt::format("{}/{}-events", process_, l.loop->name());
+      l.events = server.connect(agent, l.loop->limits(), answers);
+    }
     for (const client::WatchSpec& spec : l.loop->watches()) {
       const auto [found, fresh] = caches_.try_emplace(spec.kind, spec.kind);
       for (const client::IndexBy index : spec.indexes) found->second.add_index(index);

@@ -45,6 +45,7 @@ class ControlHost final : public sim::Component {
   struct LoopState {
     std::unique_ptr<client::ControlLoop> loop;
     ClientId client = 0;
+    ClientId events = 0;  // the client that sends events; mostly the same
   };
   struct Timer {
     sim::EventId event{};

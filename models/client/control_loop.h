@@ -69,6 +69,8 @@ class ControlContext {
 struct ClientLimits {
   int64_t qps_milli = 20'000;  // thousandths of a request per second; 0: unlimited
   int64_t burst = 30;
+  // Events go through a second client with limits of its own, as kube-scheduler's do.
+  bool events_apart = false;
 };
 
 // One informer a loop needs: a kind, and the indexes it will ask for.

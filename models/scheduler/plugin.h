@@ -5,6 +5,7 @@
 // settings (Args, whose defaults are Kubernetes'). Whatever it remembers within a cycle sits in
 // the CycleState; what it remembers between cycles is a plain member, copied with the world.
 //
+// Single-threaded; a cycle runs within one call of the scheduler. Plugins draw no random numbers
 // except DefaultPreemption, through ControlContext::random.
 // Source: k8s.io/kube-scheduler framework/interface.go (v1.35).
 #pragma once

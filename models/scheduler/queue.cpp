@@ -292,7 +292,11 @@ void SchedulingQueue::update(const Call& call, const PodInfoRef& before, PodInfo
     return add(call, std::move(after), profile);
   }
   s.pod.pod = after;
-  nominator.set(after, after->pod->status.nominated_node_name);
+  const api::Str& nominated = after->pod->status.nominated_node_name;
+  const bool silent =
+      nominated.empty() && before && before->pod->status.nominated_node_name.empty();
+  // An update that says nothing of a nomination keeps the one that is on its way to the API.
+  nominator.set(after, silent ? nominator.node_of(after->uid()) : nominated);
   if (s.place != Place::kUnschedulable) {
     fix(s.place, *found);
     return;

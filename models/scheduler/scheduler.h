@@ -72,7 +72,7 @@ class Scheduler final : public client::ControlLoop {
   }
   std::vector<client::WatchSpec> watches() const override;
   client::ClientLimits limits() const override {
-    return {options_.client_qps_milli, options_.client_burst};
+    return {options_.client_qps_milli, options_.client_burst, true};
   }
   void start(client::ControlContext& ctx) override;
   void on_watch(client::ControlContext& ctx, const client::WatchEvent& event) override;
