@@ -356,9 +356,9 @@ Json convert_hpa_v1(const Json& tree) {
       if (!current->is_null()) {
         Json metric = Json::object(
             {{"type", "Resource"},
-             {"resource", Json::object({{"name", "cpu"},
-                                        {"current", Json::object({{"averageUtilization",
-                                                                   *current}})}})}});
+             {"resource",
+              Json::object({{"name", "cpu"},
+                            {"current", Json::object({{"averageUtilization", *current}})}})}});
         converted.set("currentMetrics", Json::array({std::move(metric)}));
       }
       converted.erase("currentCPUUtilizationPercentage");
@@ -372,10 +372,9 @@ Json convert_hpa_v1(const Json& tree) {
 // somebody else's kind of the same name.
 bool report_unserved(const Json& tree, std::string_view api_version, std::string_view kind,
                      Diagnostics& diagnostics) {
-  const std::string_view group =
-      api_version.find('/') == std::string_view::npos
-          ? std::string_view()
-          : api_version.substr(0, api_version.find('/'));
+  const std::string_view group = api_version.find('/') == std::string_view::npos
+                                     ? std::string_view()
+                                     : api_version.substr(0, api_version.find('/'));
   bool known_group = false;
   const KindInfo* by_name = nullptr;
   for (const KindInfo& info : all_kinds().subspan(1)) {

@@ -40,12 +40,11 @@ bool equal_field(const FieldInfo& f, const void* a, const void* b) {
       const void* x = f.list->data(a);
       const void* y = f.list->data(b);
       for (size_t i = 0; i < n; ++i) {
-        const bool same =
-            f.type == FieldType::kStruct
-                ? equal_struct(*f.type_info, x, y)
-                : with_scalar(f.type, [x, y]<class T>(std::type_identity<T>) {
-                    return *static_cast<const T*>(x) == *static_cast<const T*>(y);
-                  });
+        const bool same = f.type == FieldType::kStruct
+                              ? equal_struct(*f.type_info, x, y)
+                              : with_scalar(f.type, [x, y]<class T>(std::type_identity<T>) {
+                                  return *static_cast<const T*>(x) == *static_cast<const T*>(y);
+                                });
         if (!same) return false;
         x = at_offset(x, f.list->stride);
         y = at_offset(y, f.list->stride);
@@ -229,8 +228,12 @@ class Xxh64 {
 
 void hash_json(const Json& v, Xxh64& h) {
   switch (v.kind()) {
-    case Json::Kind::kNull: h.word(0); return;
-    case Json::Kind::kBool: h.word(v.as_bool() ? 2 : 1); return;
+    case Json::Kind::kNull:
+      h.word(0);
+      return;
+    case Json::Kind::kBool:
+      h.word(v.as_bool() ? 2 : 1);
+      return;
     case Json::Kind::kInt:
     case Json::Kind::kDouble: {
       // 1 and 1.0 are equal, so they hash alike; -0.0 is 0.

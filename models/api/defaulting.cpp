@@ -19,7 +19,7 @@ namespace {
 bool default_text(std::string_view text, Str& out) { return out = Str(text), true; }
 bool default_text(std::string_view text, bool& out) { return out = text == "true", true; }
 template <class T>
-  requires std::is_integral_v<T>
+requires std::is_integral_v<T>
 bool default_text(std::string_view text, T& out) {
   return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc();
 }
@@ -66,7 +66,8 @@ bool field_needs(const FieldInfo& f, const void* field) {
   }
   if (f.type != FieldType::kStruct || !f.type_info->has_defaults) return false;
   switch (f.shape) {
-    case Shape::kValue: return needs(*f.type_info, field);
+    case Shape::kValue:
+      return needs(*f.type_info, field);
     case Shape::kOptional: {
       const void* inner = f.opt->get(field);
       return inner && needs(*f.type_info, inner);
@@ -79,7 +80,8 @@ bool field_needs(const FieldInfo& f, const void* field) {
       }
       return false;
     }
-    case Shape::kMap: return false;
+    case Shape::kMap:
+      return false;
   }
   return false;
 }
@@ -117,8 +119,12 @@ void apply(const TypeInfo& type, void* value) {
     }
     if (f.type != FieldType::kStruct) continue;
     switch (f.shape) {
-      case Shape::kValue: apply(*f.type_info, field); break;
-      case Shape::kOptional: apply(*f.type_info, f.opt->edit(field)); break;
+      case Shape::kValue:
+        apply(*f.type_info, field);
+        break;
+      case Shape::kOptional:
+        apply(*f.type_info, f.opt->edit(field));
+        break;
       case Shape::kList: {
         const size_t n = f.list->size(field);
         void* element = f.list->resize(field, n);
@@ -127,7 +133,8 @@ void apply(const TypeInfo& type, void* value) {
         }
         break;
       }
-      case Shape::kMap: break;
+      case Shape::kMap:
+        break;
     }
   }
 }
@@ -193,8 +200,7 @@ ResourceList pod_level_requests(const PodSpec& spec) {
 
 bool has_source(const Volume& v) {
   return v.host_path || v.empty_dir || v.secret || v.nfs || v.persistent_volume_claim ||
-         v.downward_api || v.config_map || v.projected || v.csi || v.ephemeral ||
-         !v.extra.empty();
+         v.downward_api || v.config_map || v.projected || v.csi || v.ephemeral || !v.extra.empty();
 }
 
 constexpr std::string_view kBase64 =
@@ -447,9 +453,8 @@ bool lacks_rules(const Opt<HPAScalingRules>& rules, bool up) {
 }  // namespace
 
 bool needs_defaults(const HorizontalPodAutoscalerSpec& v) {
-  return v.metrics.empty() ||
-         (v.behavior && (lacks_rules(v.behavior->scale_up, true) ||
-                         lacks_rules(v.behavior->scale_down, false)));
+  return v.metrics.empty() || (v.behavior && (lacks_rules(v.behavior->scale_up, true) ||
+                                              lacks_rules(v.behavior->scale_down, false)));
 }
 void default_fields(HorizontalPodAutoscalerSpec& v) {
   if (v.metrics.empty()) {

@@ -85,11 +85,17 @@ class Writer {
   void scalar(const Json& v) {
     byte(static_cast<uint8_t>(v.kind()));
     switch (v.kind()) {
-      case Json::Kind::kNull: return;
-      case Json::Kind::kBool: return byte(v.as_bool() ? 1 : 0);
-      case Json::Kind::kInt: return scalar(v.as_int());
-      case Json::Kind::kDouble: scalar(v.as_double()); return text(v.number_text());
-      case Json::Kind::kString: return text(v.as_view());
+      case Json::Kind::kNull:
+        return;
+      case Json::Kind::kBool:
+        return byte(v.as_bool() ? 1 : 0);
+      case Json::Kind::kInt:
+        return scalar(v.as_int());
+      case Json::Kind::kDouble:
+        scalar(v.as_double());
+        return text(v.number_text());
+      case Json::Kind::kString:
+        return text(v.as_view());
       case Json::Kind::kArray:
         varint(v.size());
         for (const Json& item : v.items()) scalar(item);
@@ -137,7 +143,8 @@ class Writer {
         byte(0);  // present and empty
         return true;
       }
-      case Shape::kList: return list(f, old, now);
+      case Shape::kList:
+        return list(f, old, now);
       case Shape::kMap:
         if (old && same_pointer(old, now)) return false;
         return with_scalar(f.type, [&]<class T>(std::type_identity<T>) {
@@ -172,11 +179,12 @@ class Writer {
           byte(0);  // as before, or empty
         }
       } else {
-        changed = with_scalar(f.type, [&]<class T>(std::type_identity<T>) {
-                    const T& v = *static_cast<const T*>(element);
-                    scalar(v);
-                    return !before || !(*static_cast<const T*>(before) == v);
-                  }) ||
+        changed = with_scalar(f.type,
+                              [&]<class T>(std::type_identity<T>) {
+                                const T& v = *static_cast<const T*>(element);
+                                scalar(v);
+                                return !before || !(*static_cast<const T*>(before) == v);
+                              }) ||
                   changed;
       }
     }
@@ -287,10 +295,19 @@ class Reader {
   void scalar(Time& v, int depth) {
     int64_t number = 0;
     switch (byte()) {
-      case 0: v = Time(); return;
-      case 1: scalar(number, depth); v = Time::from_unix_seconds(number); return;
-      case 2: scalar(number, depth); v = Time::from_unix_ns(number); return;
-      default: ok_ = false;
+      case 0:
+        v = Time();
+        return;
+      case 1:
+        scalar(number, depth);
+        v = Time::from_unix_seconds(number);
+        return;
+      case 2:
+        scalar(number, depth);
+        v = Time::from_unix_ns(number);
+        return;
+      default:
+        ok_ = false;
     }
   }
   void scalar(Json& v, int depth) {
@@ -299,8 +316,12 @@ class Reader {
       return;
     }
     switch (static_cast<Json::Kind>(byte())) {
-      case Json::Kind::kNull: v = Json(); return;
-      case Json::Kind::kBool: v = Json(byte() != 0); return;
+      case Json::Kind::kNull:
+        v = Json();
+        return;
+      case Json::Kind::kBool:
+        v = Json(byte() != 0);
+        return;
       case Json::Kind::kInt: {
         int64_t number = 0;
         scalar(number, depth);
@@ -313,7 +334,9 @@ class Reader {
         v = Json::number(number, Str(text()));
         return;
       }
-      case Json::Kind::kString: v = Json(text()); return;
+      case Json::Kind::kString:
+        v = Json(text());
+        return;
       case Json::Kind::kArray: {
         std::vector<Json> items(count());
         for (Json& item : items) {

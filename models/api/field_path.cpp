@@ -62,9 +62,13 @@ Json walk_json(Json at, std::string_view path) {
   while (true) {
     const Step step = take_step(&path);
     switch (step.kind) {
-      case Step::Kind::kEnd: return at;
-      case Step::Kind::kBad: return Json();
-      case Step::Kind::kName: at = Json(at[step.name]); break;
+      case Step::Kind::kEnd:
+        return at;
+      case Step::Kind::kBad:
+        return Json();
+      case Step::Kind::kName:
+        at = Json(at[step.name]);
+        break;
       case Step::Kind::kIndex:
         if (step.index >= at.items().size()) return Json();
         at = Json(at.items()[step.index]);

@@ -45,8 +45,7 @@ const KindInfo* kind_by_resource(std::string_view resource) {
     if (group.empty() || group == info.group) return true;
     // "v1.apps"
     return group.starts_with(info.version) && group.size() > info.version.size() &&
-           group[info.version.size()] == '.' &&
-           group.substr(info.version.size() + 1) == info.group;
+           group[info.version.size()] == '.' && group.substr(info.version.size() + 1) == info.group;
   };
   for (const KindInfo& info : all_kinds().subspan(1)) {
     bool match = name == info.resource || name == info.singular || name == info.name;

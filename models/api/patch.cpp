@@ -120,9 +120,8 @@ Json merge_keyed_list(const FieldInfo& f, const Json& target, const Json& patch,
   for (const Json& item : target.items()) items.push_back(item);
   for (const Json& item : patch.items()) {
     const Json& id = item[f.merge_key];
-    const auto found = std::find_if(items.begin(), items.end(), [&](const Json& have) {
-      return have[f.merge_key] == id;
-    });
+    const auto found = std::find_if(items.begin(), items.end(),
+                                    [&](const Json& have) { return have[f.merge_key] == id; });
     const std::string_view directive = directive_of(item);
     if (directive == "delete") {
       std::erase_if(items, [&](const Json& have) { return have[f.merge_key] == id; });
@@ -269,8 +268,7 @@ bool edit_at(Json& tree, Tokens tokens, Edit edit, const Json& value) {
   const std::string& token = tokens.front();
   if (tree.is_array()) {
     const bool last = tokens.size() == 1;
-    const std::optional<size_t> i =
-        parse_index(token, tree.size(), last && edit == Edit::kAdd);
+    const std::optional<size_t> i = parse_index(token, tree.size(), last && edit == Edit::kAdd);
     if (!i) return false;
     std::vector<Json>& items = tree.edit_items();
     if (!last) return edit_at(items[*i], tokens.subspan(1), edit, value);
@@ -454,8 +452,7 @@ Ref<Object> apply_strategic_merge_patch(const Object& object, const Json& patch,
 Ref<Object> apply_json_patch(const Object& object, const Json& patch, Diagnostics& diagnostics) {
   constexpr size_t kMaxOperations = 10000;  // as the API server allows
   if (!patch.is_array() || patch.size() > kMaxOperations) {
-    diagnostics.mismatch(patch.position(), "", "list of at most 10000 operations",
-                         describe(patch));
+    diagnostics.mismatch(patch.position(), "", "list of at most 10000 operations", describe(patch));
     return nullptr;
   }
   Json tree = encode(object);

@@ -106,8 +106,7 @@ ResourceList pod_requests(const PodSpec& spec, const PodStatus* status,
 }
 
 ResourceList pod_limits(const PodSpec& spec) {
-  ResourceList total =
-      aggregate(spec, [](const Container& c, bool) { return c.resources.limits; });
+  ResourceList total = aggregate(spec, [](const Container& c, bool) { return c.resources.limits; });
   if (spec.resources) {
     for (const auto& [name, amount] : spec.resources->limits) {
       if (is_pod_level_resource(name)) total.set(name, amount);
@@ -123,8 +122,7 @@ ResourceList pod_limits(const PodSpec& spec) {
 std::string_view compute_qos_class(const PodSpec& spec) {
   constexpr std::string_view kCompute[] = {"cpu", "memory"};
   // Pod-level resources decide alone when they are set.
-  if (spec.resources &&
-      (!spec.resources->requests.empty() || !spec.resources->limits.empty())) {
+  if (spec.resources && (!spec.resources->requests.empty() || !spec.resources->limits.empty())) {
     bool any = false;
     bool guaranteed = true;
     for (std::string_view name : kCompute) {

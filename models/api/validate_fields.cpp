@@ -83,9 +83,9 @@ void check_int_or_percent(const std::optional<IntOrString>& v, std::string_view 
     return;
   }
   const std::string_view text = v->string_value();
-  const bool percent = text.size() > 1 && text.ends_with('%') &&
-                       std::all_of(text.begin(), text.end() - 1,
-                                   [](char ch) { return ch >= '0' && ch <= '9'; });
+  const bool percent =
+      text.size() > 1 && text.ends_with('%') &&
+      std::all_of(text.begin(), text.end() - 1, [](char ch) { return ch >= '0' && ch <= '9'; });
   if (!percent) {
     c.invalid(field, Json(v->string_value()),
               "a valid percent string must be a numeric string followed by an ending '%' (e.g. "
@@ -177,8 +177,9 @@ void validate_fields(const EnvVar& v, ValidateContext& c) {
                       (from.config_map_key_ref ? 1 : 0) + (from.secret_key_ref ? 1 : 0) +
                       (from.file_key_ref ? 1 : 0) + (from.extra.empty() ? 0 : 1);
   if (sources == 0) {
-    c.invalid("", Json(""), "must specify one of: `fieldRef`, `resourceFieldRef`, "
-                            "`configMapKeyRef` or `secretKeyRef`");
+    c.invalid("", Json(""),
+              "must specify one of: `fieldRef`, `resourceFieldRef`, "
+              "`configMapKeyRef` or `secretKeyRef`");
   } else if (!v.value.empty()) {
     c.invalid("", Json(""), "may not be specified when `value` is not empty");
   } else if (sources > 1) {
@@ -353,8 +354,8 @@ void validate_fields(const PodSpec& v, ValidateContext& c) {
                     "must match `containerPort` when `hostNetwork` is true");
         }
         // Init containers run one after the other.
-        const std::string key = p.protocol.str() + '/' + p.host_ip.str() + '/' +
-                                std::to_string(p.host_port);
+        const std::string key =
+            p.protocol.str() + '/' + p.host_ip.str() + '/' + std::to_string(p.host_port);
         if (!init && !host_ports.insert(key).second) {
           c.duplicate(at("ports", k, "hostPort"), Json(key));
         }
@@ -375,8 +376,7 @@ void validate_fields(const PodSpec& v, ValidateContext& c) {
       c.duplicate(place + ".{topologyKey, whenUnsatisfiable}",
                   Json("{" + t.topology_key.str() + ", " + t.when_unsatisfiable.str() + "}"));
     }
-    if (t.min_domains &&
-        t.when_unsatisfiable != unsatisfiable_constraint_action::kDoNotSchedule) {
+    if (t.min_domains && t.when_unsatisfiable != unsatisfiable_constraint_action::kDoNotSchedule) {
       c.invalid(place + ".minDomains", Json(*t.min_domains),
                 "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not " +
                     t.when_unsatisfiable.str());
@@ -581,11 +581,10 @@ void validate_fields(const ServiceSpec& v, ValidateContext& c) {
     if (!ports.insert(p.protocol.str() + '/' + std::to_string(p.port)).second) {
       c.duplicate(at("ports", i), Json::object({{"port", p.port}, {"protocol", p.protocol}}));
     }
-    const bool exposed =
-        v.type == service_type::kNodePort || v.type == service_type::kLoadBalancer;
+    const bool exposed = v.type == service_type::kNodePort || v.type == service_type::kLoadBalancer;
     if (p.node_port != 0 && !exposed) {
-      c.forbidden(at("ports", i, "nodePort"), "may not be used when `type` is '" + v.type.str() +
-                                                  "'");
+      c.forbidden(at("ports", i, "nodePort"),
+                  "may not be used when `type` is '" + v.type.str() + "'");
     }
   }
   if (v.session_affinity_config && v.session_affinity_config->client_ip) {
@@ -747,8 +746,7 @@ void validate_fields(const CronJobSpec& v, ValidateContext& c) {
 void validate_fields(const HPAScalingRules& v, ValidateContext& c) {
   if (v.policies.empty()) c.required("policies", "must specify at least one Policy");
   if (v.tolerance && v.tolerance->sign() < 0) {
-    c.invalid("tolerance", Json(v.tolerance->to_string()),
-              "must be greater than or equal to zero");
+    c.invalid("tolerance", Json(v.tolerance->to_string()), "must be greater than or equal to zero");
   }
 }
 
@@ -791,8 +789,7 @@ void validate_fields(const MetricSpec& v, ValidateContext& c) {
     } else if (source == "external" && t.value && t.average_value) {
       c.forbidden("value", "may not set both a target value for metric and a per-pod target");
     } else if (source == "external" && !t.value && !t.average_value) {
-      c.required("averageValue",
-                 "must set either a target value for metric or a per-pod target");
+      c.required("averageValue", "must set either a target value for metric or a per-pod target");
     } else if (source == "object" && !t.value && !t.average_value) {
       c.required("averageValue", "must set either a target value or averageValue");
     }

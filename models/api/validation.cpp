@@ -54,9 +54,8 @@ bool is_label_text(std::string_view s) {
 }
 bool is_name_text(std::string_view s) {
   if (s.empty() || !is_alnum(s.front()) || !is_alnum(s.back())) return false;
-  return std::all_of(s.begin(), s.end(), [](char c) {
-    return is_alnum(c) || c == '-' || c == '_' || c == '.';
-  });
+  return std::all_of(s.begin(), s.end(),
+                     [](char c) { return is_alnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 }  // namespace
@@ -152,13 +151,20 @@ void check_format(const FieldInfo& f, const void* field, ValidateContext& c) {
     if (text.empty()) return;
   }
   switch (f.format) {
-    case Format::kNone: return;
-    case Format::dns_label: return c.check(f.name, text, check_dns_label(text));
-    case Format::dns_subdomain: return c.check(f.name, text, check_dns_subdomain(text));
-    case Format::qualified_name: return c.check(f.name, text, check_qualified_name(text));
-    case Format::label_value: return c.check(f.name, text, check_label_value(text));
-    case Format::port_name: return c.check(f.name, text, check_port_name(text));
-    case Format::labels: return check_labels(*static_cast<const StrMap*>(field), f.name, c);
+    case Format::kNone:
+      return;
+    case Format::dns_label:
+      return c.check(f.name, text, check_dns_label(text));
+    case Format::dns_subdomain:
+      return c.check(f.name, text, check_dns_subdomain(text));
+    case Format::qualified_name:
+      return c.check(f.name, text, check_qualified_name(text));
+    case Format::label_value:
+      return c.check(f.name, text, check_label_value(text));
+    case Format::port_name:
+      return c.check(f.name, text, check_port_name(text));
+    case Format::labels:
+      return check_labels(*static_cast<const StrMap*>(field), f.name, c);
     case Format::annotations:
       return check_annotations(*static_cast<const StrMap*>(field), f.name, c);
     case Format::port: {
@@ -207,8 +213,8 @@ void walk_field(const FieldInfo& f, const void* field, ValidateContext& c) {
   const bool is_struct = f.type == FieldType::kStruct;
   const bool is_text = f.type == FieldType::kString;
   if (f.has(FieldInfo::kRequired) && f.type != FieldType::kInt32 && f.type != FieldType::kInt64 &&
-      f.type != FieldType::kTime && f.type != FieldType::kMicroTime &&
-      f.type != FieldType::kBool && is_absent(f, field)) {
+      f.type != FieldType::kTime && f.type != FieldType::kMicroTime && f.type != FieldType::kBool &&
+      is_absent(f, field)) {
     c.required(f.name);
     return;
   }
@@ -257,7 +263,8 @@ void walk_field(const FieldInfo& f, const void* field, ValidateContext& c) {
       }
       return;
     }
-    case Shape::kMap: return;
+    case Shape::kMap:
+      return;
   }
 }
 
@@ -268,10 +275,14 @@ void walk(const TypeInfo& type, const void* value, ValidateContext& c) {
 
 std::string_view check_name(const Object& object, std::string_view name) {
   switch (object.kind) {
-    case Kind::Namespace: return check_dns_label(name);
-    case Kind::Service: return check_dns_1035_label(name);
-    case Kind::Unstructured: return {};
-    default: return check_dns_subdomain(name);
+    case Kind::Namespace:
+      return check_dns_label(name);
+    case Kind::Service:
+      return check_dns_1035_label(name);
+    case Kind::Unstructured:
+      return {};
+    default:
+      return check_dns_subdomain(name);
   }
 }
 
@@ -382,8 +393,9 @@ void check_pod_update(const Pod& old, const Pod& now, ValidateContext& c) {
              n.effect == t.effect;
     };
     if (std::none_of(now.spec.tolerations.begin(), now.spec.tolerations.end(), same)) {
-      c.forbidden("spec.tolerations", "existing toleration can not be modified except its "
-                                      "tolerationSeconds");
+      c.forbidden("spec.tolerations",
+                  "existing toleration can not be modified except its "
+                  "tolerationSeconds");
       break;
     }
   }
@@ -421,8 +433,7 @@ void check_pod_update(const Pod& old, const Pod& now, ValidateContext& c) {
   }
 }
 
-void check_stateful_set_update(const StatefulSet& old, const StatefulSet& now,
-                               ValidateContext& c) {
+void check_stateful_set_update(const StatefulSet& old, const StatefulSet& now, ValidateContext& c) {
   StatefulSetSpec allowed = now.spec;
   allowed.replicas = old.spec.replicas;
   allowed.template_ = old.spec.template_;
@@ -479,14 +490,22 @@ void check_service_update(const Service& old, const Service& now, ValidateContex
 
 std::string_view FieldError::reason() const {
   switch (type) {
-    case Type::kInvalid: return "FieldValueInvalid";
-    case Type::kRequired: return "FieldValueRequired";
-    case Type::kDuplicate: return "FieldValueDuplicate";
-    case Type::kNotSupported: return "FieldValueNotSupported";
-    case Type::kForbidden: return "FieldValueForbidden";
-    case Type::kTooLong: return "FieldValueTooLong";
-    case Type::kTooMany: return "FieldValueTooMany";
-    case Type::kNotFound: return "FieldValueNotFound";
+    case Type::kInvalid:
+      return "FieldValueInvalid";
+    case Type::kRequired:
+      return "FieldValueRequired";
+    case Type::kDuplicate:
+      return "FieldValueDuplicate";
+    case Type::kNotSupported:
+      return "FieldValueNotSupported";
+    case Type::kForbidden:
+      return "FieldValueForbidden";
+    case Type::kTooLong:
+      return "FieldValueTooLong";
+    case Type::kTooMany:
+      return "FieldValueTooMany";
+    case Type::kNotFound:
+      return "FieldValueNotFound";
   }
   return {};
 }
@@ -548,7 +567,9 @@ std::vector<FieldError> validate_update(const Object& old, const Object& now) {
     }
   }
   switch (now.kind) {
-    case Kind::Pod: check_pod_update(as<Pod>(old), as<Pod>(now), c); break;
+    case Kind::Pod:
+      check_pod_update(as<Pod>(old), as<Pod>(now), c);
+      break;
     case Kind::Deployment:
       immutable_selector(as<Deployment>(old).spec.selector, as<Deployment>(now).spec.selector, c);
       break;
@@ -561,8 +582,12 @@ std::vector<FieldError> validate_update(const Object& old, const Object& now) {
     case Kind::StatefulSet:
       check_stateful_set_update(as<StatefulSet>(old), as<StatefulSet>(now), c);
       break;
-    case Kind::Job: check_job_update(as<Job>(old), as<Job>(now), c); break;
-    case Kind::Service: check_service_update(as<Service>(old), as<Service>(now), c); break;
+    case Kind::Job:
+      check_job_update(as<Job>(old), as<Job>(now), c);
+      break;
+    case Kind::Service:
+      check_service_update(as<Service>(old), as<Service>(now), c);
+      break;
     case Kind::PriorityClass:
       if (as<PriorityClass>(old).value != as<PriorityClass>(now).value) {
         c.forbidden("value", "may not be changed in an update.");
@@ -623,7 +648,8 @@ std::vector<FieldError> validate_update(const Object& old, const Object& now) {
       }
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return std::move(c.errors);
 }

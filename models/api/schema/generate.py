@@ -66,7 +66,8 @@ class Field:
         elif text.endswith("?"):
             self.shape, base = "kOptional", text[:-1]
         self.base = base
-        self.flags, self.default, self.min, self.max, self.merge, self.format = [], None, None, None, "", None
+        self.flags, self.merge, self.format = [], "", None
+        self.default = self.min = self.max = None
         for a in attributes:
             key, _, value = a.partition("=")
             if key in FLAGS and not value:
@@ -105,7 +106,7 @@ class Schema:
     def check(self):
         for s in self.structs.values():
             for f in s.fields:
-                if f.base not in SCALARS and f.base not in self.enums and f.base not in self.structs:
+                if not any(f.base in known for known in (SCALARS, self.enums, self.structs)):
                     raise SchemaError(f"{s.name}.{f.json}: no type {f.base}")
 
     def read(self, package, path=None):
@@ -196,7 +197,9 @@ class Schema:
         return self.defaulted[s.name]
 
     def cpp_type(self, f):
-        base = SCALARS[f.base][0] if f.base in SCALARS else "Str" if f.base in self.enums else f.base
+        base = "Str" if f.base in self.enums else f.base
+        if f.base in SCALARS:
+            base = SCALARS[f.base][0]
         if f.shape == "kList":
             return f"List<{base}>"
         if f.shape == "kMap":
@@ -246,7 +249,8 @@ def make_header(schema, package, namespace="api"):
         out.append("}\n")
     for s in structs:
         out.append("\n")
-        if s.doc:
+        # Kubernetes' types are described by `explain`; their header stays short.
+        if s.doc and namespace != "api":
             out.append(f"// {s.doc}.\n")
         base = " final : Object" if s.is_kind else ""
         out.append(f"struct {s.name}{base} {{\n  static const TypeInfo kType;\n")
@@ -254,7 +258,7 @@ def make_header(schema, package, namespace="api"):
             out.append(f"  static constexpr Kind kKind = Kind::{s.name};\n"
                        f"  {s.name}() : Object(kKind) {{}}\n\n")
         for f in s.fields:
-            if f.doc:
+            if f.doc and namespace != "api":
                 out.append(f"  // {f.doc}.\n")
             zero = ZERO.get(f.base, "") if f.shape == "kValue" else ""
             if not zero and not s.is_kind:
@@ -277,7 +281,8 @@ def make_header(schema, package, namespace="api"):
 def make_kinds(schema):
     out = [BANNER.format("the kinds of all *.schema"), "#pragma once\n\n#include <cstdint>\n\n",
            "namespace mainspring::api {\n\n", "// Dense, in the order of the schema.\n",
-           "enum class Kind : uint16_t {\n  Unstructured,  // any kind that the schema does not have\n"]
+           "enum class Kind : uint16_t {\n"
+           "  Unstructured,  // any kind that the schema does not have\n"]
     out += [f"  {k.name},\n" for k in schema.kinds]
     out.append(f"}};\ninline constexpr uint16_t kKindCount = {len(schema.kinds) + 1};\n\n")
     out.append("}  // namespace mainspring::api\n")

@@ -19,16 +19,36 @@ Json full_tree(const TypeInfo& type, int depth) {
   for (const FieldInfo& f : type.fields) {
     Json one;
     switch (f.type) {
-      case FieldType::kString: one = Json("text"); break;
-      case FieldType::kBool: one = Json(true); break;
-      case FieldType::kInt32: one = Json(7); break;
-      case FieldType::kInt64: one = Json(int64_t{1} << 40); break;
-      case FieldType::kDouble: one = Json(0.5); break;
-      case FieldType::kQuantity: one = Json("1536Mi"); break;
-      case FieldType::kIntOrString: one = Json("25%"); break;
-      case FieldType::kTime: one = Json("2025-01-02T03:04:05Z"); break;
-      case FieldType::kMicroTime: one = Json("2025-01-02T03:04:05.678901Z"); break;
-      case FieldType::kJson: one = Json::object({{"any", Json::array({1, "x", nullptr})}}); break;
+      case FieldType::kString:
+        one = Json("text");
+        break;
+      case FieldType::kBool:
+        one = Json(true);
+        break;
+      case FieldType::kInt32:
+        one = Json(7);
+        break;
+      case FieldType::kInt64:
+        one = Json(int64_t{1} << 40);
+        break;
+      case FieldType::kDouble:
+        one = Json(0.5);
+        break;
+      case FieldType::kQuantity:
+        one = Json("1536Mi");
+        break;
+      case FieldType::kIntOrString:
+        one = Json("25%");
+        break;
+      case FieldType::kTime:
+        one = Json("2025-01-02T03:04:05Z");
+        break;
+      case FieldType::kMicroTime:
+        one = Json("2025-01-02T03:04:05.678901Z");
+        break;
+      case FieldType::kJson:
+        one = Json::object({{"any", Json::array({1, "x", nullptr})}});
+        break;
       case FieldType::kStruct:
         if (depth > 12) continue;
         one = full_tree(*f.type_info, depth + 1);
@@ -139,9 +159,9 @@ TEST(Codec, ReportsEveryWrongTypeWithItsPlace) {
   };
   for (const Case& c : cases) {
     Diagnostics diagnostics;
-    decode(yaml(std::string("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  ") +
-                c.spec + "\n"),
-           diagnostics);
+    const std::string head =
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  ";
+    decode(yaml(head + c.spec + "\n"), diagnostics);
     EXPECT_EQ(diagnostics.errors(), 1u) << c.spec;
     EXPECT_THAT(diagnostics.to_text(), HasSubstr(c.expected)) << c.spec;
     EXPECT_THAT(diagnostics.to_text(), HasSubstr("5:")) << c.spec;

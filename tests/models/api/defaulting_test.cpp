@@ -93,8 +93,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPod, "spec.dnsPolicy", "\"ClusterFirst\""},
         Case{kPod, "spec.schedulerName", "\"default-scheduler\""},
         Case{kPod, "spec.terminationGracePeriodSeconds", "30"},
-        Case{kPod, "spec.securityContext", "{}"},
-        Case{kPod, "spec.enableServiceLinks", "true"},
+        Case{kPod, "spec.securityContext", "{}"}, Case{kPod, "spec.enableServiceLinks", "true"},
         // No tag is latest, a digest without a tag is not.
         Case{kPod, "spec.containers[0].imagePullPolicy", "\"Always\""},
         Case{kPod, "spec.containers[1].imagePullPolicy", "\"IfNotPresent\""},
@@ -120,8 +119,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kPod, "spec.volumes[4].projected.sources[0].serviceAccountToken.expirationSeconds",
              "3600"},
         Case{kDeployment, "spec.replicas", "1"},
-        Case{kDeployment, "spec.strategy",
-             R"({"rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"},"type":"RollingUpdate"})"},
+        Case{
+            kDeployment, "spec.strategy",
+            R"({"rollingUpdate":{"maxSurge":"25%","maxUnavailable":"25%"},"type":"RollingUpdate"})"},
         Case{kDeployment, "spec.revisionHistoryLimit", "10"},
         Case{kDeployment, "spec.progressDeadlineSeconds", "600"},
         Case{kDeployment, "spec.template.spec.restartPolicy", "\"Always\""},
@@ -138,8 +138,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kJob, "spec.backoffLimit", "6"}, Case{kJob, "spec.suspend", "false"},
         Case{kJob, "spec.completionMode", "\"NonIndexed\""},
         Case{kJob, "spec.podReplacementPolicy", "\"TerminatingOrFailed\""},
-        Case{kJob, "metadata.labels", R"({"a":"b"})"},
-        Case{kWideJob, "spec.parallelism", "1"}, Case{kWideJob, "spec.backoffLimit", "2147483647"},
+        Case{kJob, "metadata.labels", R"({"a":"b"})"}, Case{kWideJob, "spec.parallelism", "1"},
+        Case{kWideJob, "spec.backoffLimit", "2147483647"},
         Case{kWideJob, "spec.podReplacementPolicy", "\"Failed\""},
         Case{kCronJob, "spec.concurrencyPolicy", "\"Allow\""},
         Case{kCronJob, "spec.successfulJobsHistoryLimit", "3"},
@@ -154,11 +154,11 @@ INSTANTIATE_TEST_SUITE_P(
         Case{kLoadBalancer, "spec.sessionAffinityConfig.clientIP.timeoutSeconds", "10800"},
         Case{kLoadBalancer, "spec.ports[0].targetPort", "\"web\""},
         Case{kLoadBalancer, "status.loadBalancer.ingress[0].ipMode", "\"VIP\""},
-        Case{kExternal, "spec.internalTrafficPolicy", "null"},
-        Case{kHpa, "spec.minReplicas", "1"},
-        Case{kHpa, "spec.metrics",
-             R"([{"resource":{"name":"cpu","target":{"averageUtilization":80,"type":"Utilization"}},)"
-             R"("type":"Resource"}])"},
+        Case{kExternal, "spec.internalTrafficPolicy", "null"}, Case{kHpa, "spec.minReplicas", "1"},
+        Case{
+            kHpa, "spec.metrics",
+            R"([{"resource":{"name":"cpu","target":{"averageUtilization":80,"type":"Utilization"}},)"
+            R"("type":"Resource"}])"},
         Case{kHpa, "spec.behavior", "null"},
         Case{kHpaBehavior, "spec.behavior.scaleUp",
              R"({"policies":[{"periodSeconds":15,"type":"Pods","value":4},)"
@@ -194,9 +194,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Defaulting, SharesWhatNeedsNothing) {
   const Ref<Object> object = defaulted(kDeployment);
   Ref<Deployment> deployment = clone(as<Deployment>(*object));
-  deployment->spec.template_.spec.containers = List<Container>{
-      {.name = "a", .image = "b:1", .termination_message_path = "/dev/termination-log",
-       .termination_message_policy = "File", .image_pull_policy = "Always"}};
+  deployment->spec.template_.spec.containers =
+      List<Container>{{.name = "a",
+                       .image = "b:1",
+                       .termination_message_path = "/dev/termination-log",
+                       .termination_message_policy = "File",
+                       .image_pull_policy = "Always"}};
   Ref<Pod> pod = make<Pod>();
   pod->spec = deployment->spec.template_.spec;
   set_defaults(*pod);

@@ -87,7 +87,7 @@ TEST(Manifests, OnlineBoutiqueIsUnderstoodWhole) {
 
 TEST(Manifests, ALargerCollectionBesideTheRepository) {
   const fs::path folder = fs::path(MAINSPRING_SOURCE_DIR).parent_path() / "shared/data/manifests";
-  if (!fs::exists(folder)) GTEST_SKIP() << "no " << folder << ": only the repository's own are read";
+  if (!fs::exists(folder)) GTEST_SKIP() << "no " << folder << ", the repository's own are enough";
   Diagnostics diagnostics;
   EXPECT_GT(check_folder(folder, diagnostics), 600u);
   // Every refusal has a place.

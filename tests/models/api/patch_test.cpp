@@ -62,8 +62,7 @@ TEST(StrategicMerge, FollowsTheSchema) {
       // strategy takes $retainKeys.
       {"spec: {strategy: {$retainKeys: [type], type: Recreate}}", "strategy",
        R"({"type":"Recreate"})"},
-      {"spec: {strategy: {$patch: replace, type: Recreate}}", "strategy",
-       R"({"type":"Recreate"})"},
+      {"spec: {strategy: {$patch: replace, type: Recreate}}", "strategy", R"({"type":"Recreate"})"},
   };
   for (const Case& c : cases) {
     const Ref<Object> result = strategic(kDeployment, c.patch);
@@ -87,7 +86,8 @@ TEST(StrategicMerge, ConditionsAreMatchedByType) {
   const Ref<Object> pod = strategic(
       "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: a}]}, status: "
       "{conditions: [{type: Ready, status: 'False'}, {type: Initialized, status: 'True'}]}}",
-      "status: {conditions: [{type: Ready, status: 'True'}, {type: PodScheduled, status: 'True'}]}");
+      "status: {conditions: [{type: Ready, status: 'True'}, "
+      "{type: PodScheduled, status: 'True'}]}");
   const PodStatus& status = as<Pod>(*pod).status;
   ASSERT_EQ(status.conditions.size(), 3u);
   EXPECT_EQ(status.conditions[0].status, "True");
@@ -179,8 +179,11 @@ TEST(ThreeWayPatch, TakesLiveToModifiedAndLeavesWhatOthersSet) {
   Json last_without = last;
   last_without.edit("spec").erase("replicas");
   live.edit("spec").set("replicas", 8);
-  live.edit("spec").edit("template").edit("spec").edit("containers").push_back(
-      Json::object({{"name", "injected"}, {"image", "i"}}));
+  live.edit("spec")
+      .edit("template")
+      .edit("spec")
+      .edit("containers")
+      .push_back(Json::object({{"name", "injected"}, {"image", "i"}}));
 
   const Json patch = three_way_patch(Deployment::kType, last_without, modified, live);
   const Json result = strategic_merge(Deployment::kType, live, patch);

@@ -15,8 +15,8 @@ std::string text_of(const ResourceList& list) {
 }
 
 Ref<Pod> pod_of(std::string_view spec) {
-  return parse_as<Pod>("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: " +
-                       std::string(spec) + "}");
+  return parse_as<Pod>(
+      "{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: " + std::string(spec) + "}");
 }
 
 TEST(PodRequests, AreTheSumOfContainersAndOverhead) {
@@ -48,8 +48,8 @@ TEST(PodRequests, PodLevelOverridesTheTotal) {
 TEST(PodRequests, NonMissingFillsWhatIsAbsentPerContainer) {
   const ResourceList defaults{{"cpu", Quantity::of("100m")}, {"memory", Quantity::of("200Mi")}};
   // An explicit zero counts as present.
-  const Ref<Pod> pod = pod_of(
-      "{containers: [{name: a, resources: {requests: {cpu: 0}}}, {name: b}]}");
+  const Ref<Pod> pod =
+      pod_of("{containers: [{name: a, resources: {requests: {cpu: 0}}}, {name: b}]}");
   EXPECT_EQ(text_of(pod_requests(*pod, {.non_missing = &defaults})), "cpu=100m memory=400Mi ");
 }
 
@@ -88,16 +88,15 @@ TEST(Conditions, KeepTheirTransitionTimeWhileTheStatusStays) {
   PodStatus status;
   const Time t1 = Time::from_unix_seconds(100);
   const Time t2 = Time::from_unix_seconds(200);
+  EXPECT_TRUE(
+      set_pod_condition(status, {.type = "Ready", .status = "False", .last_transition_time = t1}));
+  EXPECT_FALSE(
+      set_pod_condition(status, {.type = "Ready", .status = "False", .last_transition_time = t2}));
   EXPECT_TRUE(set_pod_condition(
-      status, {.type = "Ready", .status = "False", .last_transition_time = t1}));
-  EXPECT_FALSE(set_pod_condition(
-      status, {.type = "Ready", .status = "False", .last_transition_time = t2}));
-  EXPECT_TRUE(set_pod_condition(
-      status,
-      {.type = "Ready", .status = "False", .last_transition_time = t2, .reason = "Other"}));
+      status, {.type = "Ready", .status = "False", .last_transition_time = t2, .reason = "Other"}));
   EXPECT_EQ(status.conditions[0].last_transition_time, t1);
-  EXPECT_TRUE(set_pod_condition(
-      status, {.type = "Ready", .status = "True", .last_transition_time = t2}));
+  EXPECT_TRUE(
+      set_pod_condition(status, {.type = "Ready", .status = "True", .last_transition_time = t2}));
   EXPECT_EQ(status.conditions[0].last_transition_time, t2);
   EXPECT_EQ(status.conditions.size(), 1u);
 }
@@ -105,9 +104,9 @@ TEST(Conditions, KeepTheirTransitionTimeWhileTheStatusStays) {
 TEST(Availability, CountsFromTheReadyTransition) {
   Ref<Pod> pod = make<Pod>();
   EXPECT_FALSE(is_available(*pod, 0, Time::from_unix_seconds(1)));
-  set_pod_condition(pod->status, {.type = "Ready",
-                                  .status = "True",
-                                  .last_transition_time = Time::from_unix_seconds(100)});
+  set_pod_condition(
+      pod->status,
+      {.type = "Ready", .status = "True", .last_transition_time = Time::from_unix_seconds(100)});
   EXPECT_TRUE(is_ready(*pod));
   EXPECT_TRUE(is_available(*pod, 0, Time::from_unix_seconds(100)));
   EXPECT_FALSE(is_available(*pod, 10, Time::from_unix_seconds(109)));
