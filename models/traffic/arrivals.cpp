@@ -13,9 +13,9 @@ using sim::SimTime;
 
 // A stretch of time in which the rate is a straight line.
 struct ArrivalProcess::Window {
-  SimTime end;     // SimTime::max(): it never changes again
-  double from;     // rate at the beginning, per second
-  double to;       // at the end; of an endless window, the same
+  SimTime end;  // SimTime::max(): it never changes again
+  double from;  // rate at the beginning, per second
+  double to;    // at the end; of an endless window, the same
 };
 
 ArrivalProcess::ArrivalProcess(RateShape shape, SimTime from, SimTime until, bool regular,
@@ -25,9 +25,9 @@ ArrivalProcess::ArrivalProcess(RateShape shape, SimTime from, SimTime until, boo
 double ArrivalProcess::factor(SimTime t) const {
   if (t >= ramp_end_) return to_factor_;
   if (t <= ramp_begin_) return from_factor_;
-  return from_factor_ + (to_factor_ - from_factor_) *
-                            (static_cast<double>((t - ramp_begin_).ns()) /
-                             static_cast<double>((ramp_end_ - ramp_begin_).ns()));
+  return from_factor_ +
+         (to_factor_ - from_factor_) * (static_cast<double>((t - ramp_begin_).ns()) /
+                                        static_cast<double>((ramp_end_ - ramp_begin_).ns()));
 }
 
 double ArrivalProcess::rate(SimTime t) const {

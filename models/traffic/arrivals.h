@@ -44,11 +44,11 @@ class ArrivalProcess {
   sim::SimTime until_;
   bool regular_ = false;
   sim::Rng rng_;
-  size_t segment_ = 0;     // hint: the segment of the shape used last
-  sim::SimTime base_;      // `need_` is counted from here
-  double need_ = 0;        // integral of the rate until the next arrival, in requests
+  size_t segment_ = 0;  // hint: the segment of the shape used last
+  sim::SimTime base_;   // `need_` is counted from here
+  double need_ = 0;     // integral of the rate until the next arrival, in requests
   sim::SimTime next_ = sim::SimTime::max();
-  uint64_t count_ = 0;     // arrivals drawn
+  uint64_t count_ = 0;  // arrivals drawn
   double from_factor_ = 1;
   double to_factor_ = 1;
   sim::SimTime ramp_begin_;

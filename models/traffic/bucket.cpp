@@ -8,8 +8,8 @@ namespace mainspring::traffic {
 using sim::Duration;
 
 std::string_view to_string(Failure failure) {
-  static constexpr std::string_view kNames[kFailureCount] = {"refused", "timeout", "error",
-                                                             "reset", "overload"};
+  static constexpr std::string_view kNames[kFailureCount] = {"refused", "timeout", "error", "reset",
+                                                             "overload"};
   return kNames[static_cast<size_t>(failure)];
 }
 
@@ -181,9 +181,8 @@ bool operator==(const LatencyHistogram& a, const LatencyHistogram& b) {
       a.first_ != b.first_ || a.last_ != b.last_) {
     return false;
   }
-  return a.count_ == 0 ||
-         std::equal(a.counts_.begin() + a.first_, a.counts_.begin() + a.last_ + 1,
-                    b.counts_.begin() + b.first_);
+  return a.count_ == 0 || std::equal(a.counts_.begin() + a.first_, a.counts_.begin() + a.last_ + 1,
+                                     b.counts_.begin() + b.first_);
 }
 
 void Bucket::merge(const Bucket& later) {

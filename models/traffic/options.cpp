@@ -85,9 +85,8 @@ double RateShape::at(SimTime t) const {
     if (phase < 0) phase += period.ns();
     t = SimTime::from_ns(phase);
   }
-  const auto after = std::upper_bound(p.begin(), p.end(), t, [](SimTime x, const RatePoint& point) {
-    return x < point.at;
-  });
+  const auto after = std::upper_bound(
+      p.begin(), p.end(), t, [](SimTime x, const RatePoint& point) { return x < point.at; });
   if (after == p.begin()) return 0;
   const RatePoint& a = *(after - 1);
   if (after == p.end()) return a.rate;
@@ -138,8 +137,8 @@ std::vector<std::string> validate(const TrafficOptions& options) {
       if (found != calls.end()) open.insert(open.end(), found->second.begin(), found->second.end());
     }
     if (seen.contains(start)) {
-      problems.push_back(fmt::format("service {}/{}: its calls lead back to it", start.first,
-                                     start.second));
+      problems.push_back(
+          fmt::format("service {}/{}: its calls lead back to it", start.first, start.second));
     }
   }
   std::set<std::string_view> sources;

@@ -16,6 +16,7 @@
 // Not modelled: README.md has the list.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -54,14 +55,16 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
   // over `ramp`.
   void set_factor(sim::World& world, SourceIndex source, double factor, sim::Duration ramp);
   // Offered now, requests per second.
-  double rate(SourceIndex source, sim::SimTime t) const { return sources_[source].arrivals.rate(t); }
+  double rate(SourceIndex source, sim::SimTime t) const {
+    return sources_[source].arrivals.rate(t);
+  }
 
   // --- statistics -----------------------------------------------------------------------------
   // One series for each service and each source; key as in bucket.h.
   size_t series_count() const { return series_.size(); }
   std::string_view series_key(size_t i) const { return series_[i].key; }
-  // Since the start of the run, up to now. Null: no such series.
-  const Bucket* totals(std::string_view key);
+  // Since the start of the run, up to now; nothing: no such series.
+  std::optional<Bucket> totals(std::string_view key) const;
   // Requests at a container: running, waiting for others, and in its queue.
   struct Load {
     int64_t in_flight = 0;
@@ -70,25 +73,32 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     uint64_t served = 0;  // answered since the container was first used, with whatever outcome
   };
   Load load(node::ContainerHandle container) const;
-  // Of a bucket that is not over yet, records are written now; call it at the end of a run.
+  // Writes the records of a bucket that is not over yet; call it at the end of a run. Should the
+  // run go on, a second record of that bucket has the rest.
   void flush(sim::World& world);
   // Counts the requests in memory and compares with the series. Throws InvariantBroken.
   void check_conservation() const;
   size_t requests_alive() const { return alive_; }
 
+  // For NodeFleet's listener.
+  static constexpr uint16_t kContainerChanged = 100;
+  static constexpr uint16_t kRatesChanged = 101;
+
  private:
+  friend struct Traffic add_traffic(sim::World& world,
+                                    sim::ComponentRef<apiserver::ApiServer> server,
+                                    sim::ComponentRef<node::NodeFleet> fleet,
+                                    TrafficOptions options);
   static constexpr uint32_t kNone = UINT32_MAX;
 
   enum EventKind : uint16_t {
-    kArrival,           // a = source: a user sends
-    kDeliver,           // a = request, c = its stamp: it reaches the pod
-    kCpuDone,           // a = backend: its first request may be done
-    kLatencyDone,       // a = request, c = its stamp
-    kAnswer,            // a = request, c = its stamp: the answer reaches the caller
-    kTimeouts,          // a = index of the deadline list
+    kArrival,      // a = source: a user sends
+    kDeliver,      // a = request, c = its stamp: it reaches the pod
+    kCpuDone,      // a = backend: its first request may be done
+    kLatencyDone,  // a = request, c = its stamp
+    kAnswer,       // a = request, c = its stamp: the answer reaches the caller
+    kTimeouts,     // a = index of the deadline list
     kBucketEnd,
-    kContainerChanged,  // of NodeFleet
-    kRatesChanged,
   };
 
   enum class State : uint8_t {
@@ -102,27 +112,33 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     kLost,      // nobody will answer
   };
 
-  // Outcome codes: 0 ok, else 1 + Failure.
+  // How a request ended: 0 well, else 1 + Failure.
+  using Result = uint8_t;
+  static constexpr Result kOk = 0;
+  static constexpr Result result_of(Failure f) {
+    return static_cast<Result>(1 + static_cast<uint8_t>(f));
+  }
+
   struct Request {
     State state = State::kFree;
-    uint8_t outcome = 0;
+    Result result = kOk;
     uint8_t attempt = 0;
-    uint8_t path = 0;       // network class: index into latency lanes
-    bool waited_for = false;  // the caller still waits: it is in a deadline list
+    uint8_t path = 0;         // of the network: index into lanes_
+    bool waited_for = false;  // its caller waits: it is in a deadline list
     bool fails = false;       // drawn: it will answer with an error
-    uint16_t stage = 0;       // of its calls: the next one to begin
+    uint16_t next_call = 0;   // the first of its service's calls that is not made
     uint32_t generation = 0;  // of the slot
     uint32_t stamp = 0;       // of its pending event
-    uint32_t link = 0;        // of links_: what it is an attempt of
+    uint32_t link = 0;        // what it is an attempt of
     uint32_t backend = kNone;
     uint32_t parent = kNone;
     uint32_t parent_generation = 0;
-    uint32_t pending = 0;  // calls of the present stage without outcome
-    // Deadline list of the link; requests of the backend; queue of the backend.
-    uint32_t deadline_prev = kNone, deadline_next = kNone;
-    uint32_t peer_prev = kNone, peer_next = kNone;
-    uint32_t queue_next = kNone;
+    uint32_t pending = 0;                  // calls of the present stage without outcome
+    node::NodeIndex node = node::kNoNode;  // it goes to
     node::ContainerHandle target;
+    uint32_t deadline_prev = kNone, deadline_next = kNone;
+    uint32_t peer_prev = kNone, peer_next = kNone;  // requests of the same backend
+    uint32_t queue_next = kNone;
     uint64_t key = 0;  // of its draws
     sim::SimTime sent;
     int64_t work = 0;  // processor time, ns
@@ -147,6 +163,8 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     bool armed = false;
   };
   struct Service {
+    api::Str ns;
+    api::Str name;
     ServiceIndex proxy_index = 0;
     uint32_t series = 0;
     uint32_t link_begin = 0, link_end = 0;  // its calls, by stage
@@ -154,6 +172,7 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     int32_t queue = 1024;
     double error_rate = 0;
     bool has_latency = false;
+    bool works = true;  // needs processor time
     sim::Distribution cpu;
     sim::Distribution latency;
   };
@@ -193,50 +212,58 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     int32_t working = 0;           // requests that hold a slot: running, in latency, calling
     int32_t queued = 0;
     uint32_t queue_first = kNone, queue_last = kNone;
-    uint32_t first = kNone;  // all its requests
+    uint32_t first = kNone;       // all its requests
     int64_t reported_memory = 0;  // requests in flight as told to the node
     int64_t memory_step = 1;
     int64_t in_flight() const { return int64_t{working} + queued; }
+    void unlink_all() {
+      running.clear();
+      working = queued = 0;
+      queue_first = queue_last = first = kNone;
+    }
   };
   struct Series {
     std::string key;
-    bool dirty = false;
     sim::TextId text;
+    bool dirty = false;  // something happened in the bucket
     Bucket now;
-    Bucket total;
+    Bucket total;  // of the buckets before
   };
 
   uint32_t add_service(const ServiceOptions& options);
-  uint32_t find_service(std::string_view ns, std::string_view name);
+  uint32_t find_service(const api::Str& ns, const api::Str& name);
   uint32_t deadline_list(sim::Duration timeout);
   uint32_t add_series(std::string key);
 
+  // requests
   uint32_t new_request();
   void free_request(uint32_t r);
+  void arrival(sim::World& world, SourceIndex s);
   void send(sim::World& world, uint32_t link, uint32_t parent, uint64_t key, uint8_t attempt);
   void deliver(sim::World& world, uint32_t r);
-  void begin(sim::World& world, Backend& b, uint32_t r);
+  void begin(sim::World& world, uint32_t backend, uint32_t r);
   void cpu_done(sim::World& world, uint32_t backend);
   void worked(sim::World& world, uint32_t r);
   void next_stage(sim::World& world, uint32_t r);
   void leave(sim::World& world, uint32_t r);
-  void answer(sim::World& world, uint32_t r, uint8_t outcome);
-  void outcome(sim::World& world, uint32_t r);
-  void child_done(sim::World& world, uint32_t parent, uint32_t generation, uint32_t link,
-                  uint64_t key, uint8_t attempt, uint8_t result);
+  void answer(sim::World& world, uint32_t r, Result result);
+  void answered(sim::World& world, uint32_t r);
+  void call_ended(sim::World& world, const Request& call, Result result);
   void expire(sim::World& world, uint32_t list);
-  void unlink_deadline(Request& q);
-  void count_end(sim::World& world, const Request& q, uint8_t result);
+  void unlink_deadline(uint32_t r);
+  void count_end(sim::World& world, const Request& q, Result result);
 
-  uint32_t backend_of(const sim::World& world, node::ContainerHandle c);
+  // containers
+  uint32_t backend_of(sim::World& world, node::ContainerHandle c);
   uint32_t find_backend(node::ContainerHandle c) const;
   void drop_all(sim::World& world, uint32_t backend, bool reset);
   void container_changed(sim::World& world, node::ContainerHandle c, node::ContainerChange change);
   void advance_clock(Backend& b, sim::SimTime now);
-  void update_demand(sim::World& world, Backend& b);
-  void rearm(sim::World& world, Backend& b, uint32_t index);
-  void report_memory(sim::World& world, Backend& b);
-  uint8_t path_between(const node::NodeFleet& fleet, node::NodeIndex a, node::NodeIndex b) const;
+  void settle(sim::World& world, uint32_t backend);
+  void rearm(sim::World& world, uint32_t backend);
+  uint8_t path_between(const node::NodeFleet& fleet, node::NodeIndex a, node::NodeIndex b);
+
+  // statistics
   void touch(sim::World& world, Series& s);
   void end_bucket(sim::World& world);
 
@@ -253,11 +280,13 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
   size_t alive_ = 0;
   std::vector<Backend> backends_;
   std::vector<uint32_t> backend_by_slot_;  // by slot of the container
-  std::vector<uint32_t> zone_of_node_;     // numbers of equal zones
+  std::vector<uint32_t> zone_of_node_;     // equal numbers: equal zones
   std::vector<api::Str> zones_;
-  std::vector<sim::LaneId> lanes_;  // by network class
-  std::vector<sim::Duration> path_latency_;
+  // By path: same node, same zone, across zones; from 3 on the same for users outside.
+  std::array<sim::LaneId, 6> lanes_;
+  uint32_t handling_ = kNone;  // the backend that the handler settles at its end
   bool bucket_armed_ = false;
+  sim::EventId bucket_event_;
   sim::SimTime bucket_begin_;
   sim::TextId record_type_;
 };

@@ -43,10 +43,30 @@ struct Endpoint {
   uint64_t key = 0;  // hash of its address
 };
 
+// The endpoints of one EndpointSlice: those that are ready, and those that serve while they
+// terminate. Immutable, shared between versions.
+struct SlicePart {
+  api::RefCount refs;
+  std::vector<Endpoint> ready;
+  std::vector<Endpoint> draining;
+};
+
 // The endpoints that connections may go to, at one version of the service. Immutable, shared.
 struct EndpointSet {
   api::RefCount refs;
-  std::vector<Endpoint> endpoints;
+  bool draining = false;  // nothing is ready: the parts' draining ones count
+  std::vector<api::Ref<const SlicePart>> parts;
+  std::vector<size_t> ends;  // number of endpoints up to and including each part
+
+  size_t size() const { return ends.empty() ? 0 : ends.back(); }
+  const std::vector<Endpoint>& of(const SlicePart& part) const {
+    return draining ? part.draining : part.ready;
+  }
+  const Endpoint& operator[](size_t i) const {
+    size_t part = 0, begin = 0;
+    while (i >= ends[part]) begin = ends[part++];
+    return of(*parts[part])[i - begin];
+  }
 };
 using EndpointSetRef = api::Ref<const EndpointSet>;
 
@@ -63,31 +83,39 @@ class ServiceProxy final : public sim::Cloneable<ServiceProxy> {
   void start(sim::World& world) override;
   void handle(sim::World& world, const sim::Event& event) override;
 
-  // The number of a service, whether it exists (yet) or not.
+  // The number of a service, whether it exists (yet) or not. Before the start of the run: only
+  // services that somebody asked for are followed.
   ServiceIndex service(std::string_view ns, std::string_view name);
   // Whether users outside the cluster reach it through a load balancer or a node's port.
   bool external(ServiceIndex s) const { return services_[s].external; }
 
   // The endpoint for a connection from a node, now; null: refused. `bits`: 64 uniform random bits;
   // `client`: who connects, for session affinity.
-  const Endpoint* pick(sim::World& world, node::NodeIndex from, ServiceIndex s, uint64_t bits,
+  const Endpoint* pick(const sim::World& world, node::NodeIndex from, ServiceIndex s, uint64_t bits,
                        uint64_t client);
   // The node at which a user's connection enters the cluster: any that the load balancer thinks is
   // up; for externalTrafficPolicy Local, any of those with an endpoint. kNoNode: none.
-  node::NodeIndex entry_node(sim::World& world, ServiceIndex s, uint64_t bits);
+  node::NodeIndex entry_node(ServiceIndex s, uint64_t bits) const;
 
   // The endpoints that a node uses for a service now, for tests and reports.
-  EndpointSetRef endpoints(sim::World& world, node::NodeIndex node, ServiceIndex s);
+  EndpointSetRef endpoints(const sim::World& world, node::NodeIndex node, ServiceIndex s);
   // As the API server has them: what every node will use once it has caught up.
   EndpointSetRef latest(ServiceIndex s) const { return services_[s].latest; }
   uint64_t changes() const { return first_change_ + log_.size(); }
+
+ public:
+  // For NodeFleet's listener.
+  static constexpr uint16_t kNodeChanged = 100;  // a = node, b = NodeChange
 
  private:
   enum EventKind : uint16_t {
     kServiceWatch,  // a = watch, b = ticket
     kSliceWatch,
-    kNodeChanged,    // a = node, b = NodeChange
-    kBalancerNotice,  // a = node, b = 1: up
+    kBalancerNotice,  // a = node: the load balancers look at it
+  };
+  struct Slice {
+    api::Ref<const api::EndpointSlice> object;
+    api::Ref<const SlicePart> part;
   };
   struct Service {
     api::Str ns;
@@ -97,8 +125,8 @@ class ServiceProxy final : public sim::Cloneable<ServiceProxy> {
     bool affinity = false;
     bool local_internal = false;
     bool local_external = false;
-    api::Str port_name;  // of its first port
-    std::vector<api::Ref<const api::EndpointSlice>> slices;  // sorted by name
+    api::Str port_name;         // of its first port
+    std::vector<Slice> slices;  // sorted by name
     EndpointSetRef latest;
     EndpointSetRef base;  // at the beginning of the log
   };
@@ -108,19 +136,26 @@ class ServiceProxy final : public sim::Cloneable<ServiceProxy> {
     EndpointSetRef set;
   };
   struct Node {
-    uint64_t next_change = 0;  // the first change of the log that is not programmed
-    sim::SimTime last_run_end = sim::SimTime::from_ns(INT64_MIN / 2);
     bool used = false;
+    uint64_t entity = 0;       // of its draws
+    uint64_t next_change = 0;  // the first change of the log that is not programmed
+    sim::SimTime wake;         // nothing changes before
+    sim::SimTime last_run_end;
     std::vector<EndpointSetRef> sets;  // by service
     std::vector<uint32_t> turn;        // round robin, by service
   };
 
   void on_service(sim::World& world, const api::Service& service, bool deleted);
   void on_slice(sim::World& world, const api::Ref<const api::EndpointSlice>& slice, bool deleted);
-  void rebuild(sim::World& world, ServiceIndex s);
-  void trim(sim::SimTime now);
-  void catch_up(sim::World& world, node::NodeIndex n);
-  Node& node_state(sim::World& world, node::NodeIndex n, ServiceIndex s);
+  void read_service(Service& s, const api::Service& service) const;
+  api::Ref<const SlicePart> resolve(const sim::World& world, const Service& s,
+                                    const api::EndpointSlice& slice) const;
+  bool put_slice(const sim::World& world, Service& s,
+                 const api::Ref<const api::EndpointSlice>& slice, bool deleted) const;
+  EndpointSetRef assemble(const Service& s) const;
+  void publish(sim::World& world, ServiceIndex s);
+  Node& caught_up(const sim::World& world, node::NodeIndex n);
+  void catch_up(const sim::World& world, Node& node);
 
   Options options_;
   std::vector<Service> services_;
@@ -128,6 +163,7 @@ class ServiceProxy final : public sim::Cloneable<ServiceProxy> {
   std::deque<Change> log_;
   uint64_t first_change_ = 0;  // number of log_[0]
   std::vector<Node> nodes_;
+  std::vector<node::NodeIndex> up_;              // sorted
   std::vector<node::NodeIndex> balancer_nodes_;  // that a load balancer sends to, sorted
   bool started_ = false;
 };
