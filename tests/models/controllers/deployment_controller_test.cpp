@@ -63,7 +63,9 @@ class DeploymentTest : public ::testing::Test {
   }
   // What the replica set controller would report.
   void report(std::string_view image, int32_t replicas, int32_t available) {
-    api::Ref<ReplicaSet> rs = api::clone(*set_with_image(image));
+    const api::Ref<const ReplicaSet> now = set_with_image(image);
+    if (!now) return;
+    api::Ref<ReplicaSet> rs = api::clone(*now);
     rs->status.replicas = replicas;
     rs->status.ready_replicas = available;
     rs->status.available_replicas = available;
@@ -96,7 +98,7 @@ TEST_F(DeploymentTest, CreatesTheSetThenReportsIt) {
   const std::string name = fake_.all<ReplicaSet>()[0]->metadata.name.str();
   EXPECT_THAT(fake_.take_log(),
               ElementsAre("create ReplicaSet default/" + name + " replicas=10",
-                          "status Deployment default/web", "status Deployment web: Conflict",
+                          "status Deployment default/web", "status Deployment default/web: Conflict",
                           "status Deployment default/web"));
   EXPECT_THAT(fake_.take_events(), ElementsAre("Normal ScalingReplicaSet web: Scaled up replica set " +
                                                name + " from 0 to 10"));
