@@ -4,18 +4,45 @@
 // nodes of 4 CPU and 32Gi, pods of 100m and 500Mi; default profile.
 #include <benchmark/benchmark.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "models/api/types/core.h"
 #include "models/scheduler/scheduler.h"
-#include "tests/support/fake_control.h"
 
 namespace mainspring {
 namespace {
 
 constexpr int kPods = 10'000;
+
+// Caches that hold still, and requests that are kept for the benchmark to look at.
+class Context final : public client::ControlContext {
+ public:
+  void prepare(const client::ControlLoop& loop) {
+    for (const client::WatchSpec& w : loop.watches()) {
+      client::Cache& c = caches_.try_emplace(w.kind, w.kind).first->second;
+      for (const client::IndexBy i : w.indexes) c.add_index(i);
+    }
+  }
+  void add(api::ObjectRef object) {
+    const api::Kind kind = object->kind;
+    caches_.at(kind).apply(client::WatchType::kAdded, std::move(object));
+  }
+  api::Time now() const override { return api::Time::from_unix_seconds(1'700'000'000); }
+  const client::Cache& cache(api::Kind kind) const override { return caches_.at(kind); }
+  void submit(client::Request request, client::Cookie) override { sent = std::move(request); }
+  client::TimerId set_timer(api::Time, client::Cookie) override { return 1; }
+  void cancel_timer(client::TimerId) override {}
+  std::vector<client::PodMetrics> pod_metrics(std::string_view) override { return {}; }
+  uint64_t random(std::string_view, uint64_t draw) const override { return draw; }
+
+  client::Request sent;
+
+ private:
+  std::map<api::Kind, client::Cache> caches_;
+};
 
 api::Ref<api::Node> make_node(int i) {
   api::Ref<api::Node> n = api::make<api::Node>();
@@ -54,31 +81,28 @@ std::vector<api::Ref<const api::Pod>> make_pods() {
 void schedule(benchmark::State& state, bool service) {
   const int nodes = static_cast<int>(state.range(0));
   const auto pods = make_pods();
-  test::FakeControl ctx;
+  Context ctx;
   scheduler::SchedulerOptions options;
   options.cycle_time = api::Duration();
   scheduler::Scheduler prototype(options);
   ctx.prepare(prototype);
-  for (int i = 0; i < nodes; ++i) ctx.apply(client::WatchType::kAdded, make_node(i));
+  for (int i = 0; i < nodes; ++i) ctx.add(make_node(i));
   if (service) {
     api::Ref<api::Service> s = api::make<api::Service>();
     s->metadata.name = "basic";
     s->metadata.namespace_ = "default";
     s->spec.selector = {{"app", "basic"}};
-    ctx.apply(client::WatchType::kAdded, s);
+    ctx.add(s);
   }
   prototype.start(ctx);
   for (auto _ : state) {
     state.PauseTiming();
     auto loop = std::make_unique<scheduler::Scheduler>(prototype);
-    ctx.sent.clear();
     state.ResumeTiming();
     for (const auto& pod : pods) {
       loop->on_watch(ctx, {client::WatchType::kAdded, pod, {}});
-      const test::FakeControl::Sent bind = ctx.sent.back();
-      ctx.sent.clear();
       api::Ref<api::Pod> bound = api::clone(*pod);
-      bound->spec.node_name = bind.request.target;
+      bound->spec.node_name = ctx.sent.target;
       bound->metadata.resource_version = "2";
       loop->on_watch(ctx, {client::WatchType::kModified, bound, pod});
     }

@@ -10,6 +10,8 @@ namespace {
 
 // How many templates are remembered for sharing; a pod of an older one gets a new template.
 constexpr size_t kTemplates = 64;
+// How many changes of nodes are remembered at least.
+constexpr size_t kMinLog = 4096;
 
 std::string normalized_image(std::string_view image) {
   // A name without a tag means latest: the last colon, if any, belongs to the registry's port.
@@ -469,6 +471,10 @@ void ClusterCache::release_if_empty(uint32_t slot) {
 
 void ClusterCache::touch(NodeInfo& node) {
   node.generation = ++generation_;
+  if (log_.size() >= kMinLog + 2 * nodes_.size()) {
+    log_.erase(log_.begin(), log_.begin() + static_cast<ptrdiff_t>(log_.size() / 2));
+  }
+  log_.push_back(node.id);
   if (node.dirty) return;
   node.dirty = true;
   dirty_.push_back(node.id);

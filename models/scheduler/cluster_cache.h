@@ -98,8 +98,13 @@ class ClusterCache {
   // The number of an image name, or nothing if no node has it.
   std::optional<uint32_t> image(std::string_view name) const { return image_index_.find(name); }
 
-  // Counts every change; a node whose generation is above a remembered value changed since.
+  // Counts every change of a node.
   uint64_t generation() const { return generation_; }
+  // The slots that changed since generation() had a value, which must be at least first_change().
+  uint64_t first_change() const { return generation_ - log_.size(); }
+  std::span<const uint32_t> changes_since(uint64_t generation) const {
+    return std::span(log_).subspan(static_cast<size_t>(generation - first_change()));
+  }
 
  private:
   struct PodState {
@@ -141,6 +146,7 @@ class ClusterCache {
   std::vector<uint32_t> dirty_;
   bool rebuild_ = false;
   uint64_t generation_ = 0;
+  std::vector<uint32_t> log_;  // the slots of the latest changes, in order
 
   std::vector<PodState> pods_;
   std::vector<uint32_t> free_pods_;

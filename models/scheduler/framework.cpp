@@ -41,22 +41,19 @@ size_t nodes_to_find(size_t n, int32_t percentage) {
 }
 
 size_t pick_host(std::span<const int64_t> totals) {
-  // Building the heap moves indices; only the root is asked for.
-  std::vector<uint32_t> heap(totals.size());
-  for (size_t i = 0; i < heap.size(); ++i) heap[i] = static_cast<uint32_t>(i);
-  const size_t n = heap.size();
-  for (size_t k = n / 2; k-- > 0;) {
-    size_t i = k;
-    while (true) {
-      size_t j = 2 * i + 1;
-      if (j >= n) break;
-      if (j + 1 < n && totals[heap[j + 1]] > totals[heap[j]]) ++j;
-      if (totals[heap[j]] <= totals[heap[i]]) break;
-      std::swap(heap[i], heap[j]);
-      i = j;
-    }
+  // What sifting down does to the root of every subtree: it stays unless a child's root is
+  // greater, and then the left one rises unless the right one is greater still.
+  std::vector<uint32_t> root(totals.size());
+  const size_t n = totals.size();
+  for (size_t i = n; i-- > 0;) {
+    root[i] = static_cast<uint32_t>(i);
+    const size_t left = 2 * i + 1;
+    if (left >= n) continue;
+    uint32_t child = root[left];
+    if (left + 1 < n && totals[root[left + 1]] > totals[child]) child = root[left + 1];
+    if (totals[child] > totals[i]) root[i] = child;
   }
-  return heap[0];
+  return root[0];
 }
 
 std::string rejection_histogram(size_t all_nodes, const NodeStatuses& statuses,
@@ -286,9 +283,7 @@ Status Profile::run_post_filter(Cycle& cycle, const NodeStatuses& statuses,
   return rejected;
 }
 
-Status Profile::run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                           std::vector<int64_t>* totals,
-                           std::vector<PluginScores>* detail) const {
+Status Profile::run_pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) const {
   for (Plugin* p : at(kPreScore)) {
     Status s = p->pre_score(cycle, nodes);
     if (s.is_skip()) {
@@ -298,6 +293,12 @@ Status Profile::run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
                                        s.message()));
     }
   }
+  return {};
+}
+
+Status Profile::run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                           std::vector<int64_t>* totals,
+                           std::vector<PluginScores>* detail) const {
   totals->assign(nodes.size(), 0);
   std::vector<int64_t> scores(nodes.size());
   for (const Plugin* p : at(kScore)) {

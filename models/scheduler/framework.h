@@ -70,6 +70,8 @@ class Profile {
   // The filters with the pods nominated to the node counted, then without (fact sheet §3.4).
   Status run_filters_with_nominated(Cycle& cycle, const NodeInfo& node) const;
   Status run_post_filter(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating) const;
+  // Runs the PreScore plugins; those with nothing to do are skipped at Score.
+  Status run_pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) const;
   // totals[i]: weighted sum over the plugins. `detail`, if given, gets every plugin's weighted
   // scores: for explanations.
   struct PluginScores {
@@ -87,7 +89,8 @@ class Profile {
   std::array<std::vector<Plugin*>, kPointCount> points_;
 };
 
-// The index of the winner among totals: Kubernetes 1.35's heap over the list (fact sheet §4).
+// The index of the winner among totals: the root of Kubernetes 1.35's heap over the list (fact
+// sheet §4).
 size_t pick_host(std::span<const int64_t> totals);
 
 // How many feasible nodes are looked for among n (fact sheet §3.1). `percentage` 0: adaptive.

@@ -167,6 +167,9 @@ class Plugin {
   virtual ~Plugin() = default;
   virtual std::string_view name() const = 0;
   virtual Points points() const = 0;
+  // Where (kFilter, kScore) its word depends on nothing but the pod's template and the node, so
+  // that it may be remembered; see NodeVerdicts.
+  virtual Points local() const { return 0; }
   virtual std::unique_ptr<Plugin> clone() const = 0;
   PluginId id() const { return id_; }
   void set_id(PluginId id) { id_ = id; }
@@ -194,6 +197,11 @@ class Plugin {
                              std::span<int64_t> /*scores*/) const {
     return {};
   }
+
+  // One node's score before it is weighed against others, and what a score of zero everywhere
+  // comes to (nothing where scores are not weighed against each other).
+  virtual int64_t raw_score(const Cycle&, const NodeInfo&) const { return 0; }
+  virtual std::optional<int64_t> normalized_zero(Cycle&) const { return std::nullopt; }
 
   virtual Status reserve(Cycle&, const PodInfo&, const NodeInfo&) { return {}; }
   virtual void unreserve(client::ControlContext&, const PodInfo&, const api::Str& /*node*/) {}
@@ -248,6 +256,25 @@ class PluginBase : public Plugin {
     static_assert(detail::implemented<D>() == D::kPoints,
                   "a plugin must implement exactly the points it claims");
     return D::kPoints;
+  }
+  Points local() const final {
+    if constexpr (requires { D::kLocal; }) return D::kLocal;
+    return 0;
+  }
+  int64_t raw_score(const Cycle& cycle, const NodeInfo& node) const final {
+    const D& self = static_cast<const D&>(*this);
+    if constexpr (requires { self.score(cycle, node); }) return self.score(cycle, node);
+    return 0;
+  }
+  std::optional<int64_t> normalized_zero(Cycle& cycle) const final {
+    const D& self = static_cast<const D&>(*this);
+    int64_t score = 0;
+    const std::span<const NodeInfo* const> none;
+    if constexpr (requires(std::span<int64_t> s) { self.normalize(cycle, none, s); }) {
+      if (!self.normalize(cycle, none, std::span(&score, 1)).ok()) return -1;
+      return score;
+    }
+    return std::nullopt;
   }
   std::unique_ptr<Plugin> clone() const final {
     return std::make_unique<D>(static_cast<const D&>(*this));

@@ -319,6 +319,80 @@ bool Scheduler::try_nominated(Cycle& cycle, Decision* d) {
   return false;
 }
 
+// Whether everything that filters in this cycle is local.
+bool Scheduler::may_remember(const Cycle& cycle) const {
+  const PodInfo& pod = cycle.info();
+  if (!options_.remember_verdicts || pod.resized || !pod.pod->spec.node_name.empty()) return false;
+  return std::all_of(cycle.state->filters.begin(), cycle.state->filters.end(),
+                     [](const Plugin* p) { return (p->local() & kFilter) != 0; });
+}
+
+// The walk of find_feasible() by remembered verdicts. False, and nothing is touched, when no node
+// passes: the plain walk then collects the reasons.
+bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d) {
+  NodeVerdicts::Entry& e = scratch_.verdicts.find(cluster_, profile, cycle.info());
+  const std::span<const uint32_t> list = cluster_.order();
+  const size_t n = list.size();
+  size_t failed = 0;
+  size_t index = next_start_ % n;
+  for (size_t i = 0; i < n; ++i, index = index + 1 == n ? 0 : index + 1) {
+    const uint32_t slot = list[index];
+    if (e.filter[slot] == NodeVerdicts::kUnknown) {
+      const bool ok = cycle.profile.run_filters(cycle, cluster_.node(slot)).ok();
+      e.filter[slot] = ok ? NodeVerdicts::kPasses : NodeVerdicts::kFails;
+    }
+    if (e.filter[slot] == NodeVerdicts::kFails) {
+      ++failed;
+      continue;
+    }
+    if (d->feasible.size() >= wanted) break;
+    d->feasible.push_back(slot);
+  }
+  if (d->feasible.empty()) return false;
+  next_start_ = (next_start_ + d->feasible.size() + failed) % n;
+  scratch_.remembered = &e;
+  return true;
+}
+
+// Totals from remembered scores. False when some plugin's scores must be weighed against each
+// other, or are not local.
+bool Scheduler::score_remembered(Cycle& cycle, Decision* d) {
+  NodeVerdicts::Entry& e = *scratch_.remembered;
+  const Profile& profile = cycle.profile;
+  const Plugin* plugins[kMaxPlugins];
+  int64_t weights[kMaxPlugins];
+  bool relative[kMaxPlugins];
+  size_t n = 0;
+  int64_t base = 0;
+  for (const Plugin* p : profile.at(kScore)) {
+    if (cycle.state->skip_score.contains(p->id())) continue;
+    if ((p->local() & kScore) == 0) return false;
+    const std::optional<int64_t> zero = p->normalized_zero(cycle);
+    plugins[n] = p;
+    weights[n] = profile.weight(p->id());
+    relative[n] = zero.has_value();
+    base += zero.value_or(0) * weights[n];
+    ++n;
+  }
+  d->totals.resize(d->feasible.size());
+  for (size_t i = 0; i < d->feasible.size(); ++i) {
+    const uint32_t slot = d->feasible[i];
+    if (e.scored[slot] == NodeVerdicts::kUnscored) {
+      const NodeInfo& node = cluster_.node(slot);
+      e.scored[slot] = NodeVerdicts::kPlain;
+      e.total[slot] = base;
+      for (size_t k = 0; k < n; ++k) {
+        const int64_t raw = plugins[k]->raw_score(cycle, node);
+        if (relative[k] && raw != 0) e.scored[slot] = NodeVerdicts::kRelative;
+        if (!relative[k]) e.total[slot] += raw * weights[k];
+      }
+    }
+    if (e.scored[slot] == NodeVerdicts::kRelative) return false;
+    d->totals[i] = e.total[slot];
+  }
+  return true;
+}
+
 // False when the cycle failed; d says how.
 bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
   const Profile& profile = cycle.profile;
@@ -362,6 +436,10 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
           options_.percentage_of_nodes_to_score);
   const size_t wanted = profile.has(kScore) ? nodes_to_find(n, percentage) : 1;
   const bool nominated = !queue_.nominator.empty();
+  if (!names && !nominated && may_remember(cycle) &&
+      find_remembered(cycle, profile_index, wanted, d)) {
+    return true;
+  }
   const size_t tried = d->statuses.list.size();  // the nominated node, if any
   size_t index = n == 0 ? 0 : next_start_ % n;
   for (size_t i = 0; i < n; ++i, index = index + 1 == n ? 0 : index + 1) {
@@ -395,6 +473,7 @@ Decision Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
   cluster_.refresh();
   scratch_.state.reset();
   scratch_.preemptions.clear();
+  scratch_.remembered = nullptr;
   if (cluster_.node_count() == 0) {
     d.kind = Decision::Kind::kNoNodes;
     d.message = "no nodes available to schedule pods";
@@ -414,7 +493,9 @@ Decision Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
   scratch_.nodes.clear();
   for (const uint32_t slot : d.feasible) scratch_.nodes.push_back(&cluster_.node(slot));
   if (!profile.has(kScore)) return d;
-  Status s = profile.run_scores(cycle, scratch_.nodes, &d.totals, detail);
+  Status s = profile.run_pre_score(cycle, scratch_.nodes);
+  const bool scored = s.ok() && !detail && scratch_.remembered && score_remembered(cycle, &d);
+  if (s.ok() && !scored) s = profile.run_scores(cycle, scratch_.nodes, &d.totals, detail);
   if (!s.ok()) {
     d.kind = Decision::Kind::kError;
     d.message = s.message();

@@ -18,6 +18,7 @@
 
 #include "models/client/event_recorder.h"
 #include "models/scheduler/framework.h"
+#include "models/scheduler/node_verdicts.h"
 #include "models/scheduler/registry.h"
 
 namespace mainspring::scheduler {
@@ -39,6 +40,8 @@ struct SchedulerOptions {
   int64_t client_burst = 100;
   // Virtual time from one pod to the next; a guess at the cost of a cycle in a small cluster.
   api::Duration cycle_time = api::Duration::micros(500);
+  // Remember what node-local plugins said. Decisions are the same without it, only slower.
+  bool remember_verdicts = true;
 };
 
 // What a scheduling cycle came to.
@@ -113,6 +116,8 @@ class Scheduler final : public client::ControlLoop {
     std::vector<const NodeInfo*> nodes;
     std::vector<uint32_t> restricted;
     std::vector<Preemption> preemptions;
+    NodeVerdicts verdicts;
+    NodeVerdicts::Entry* remembered = nullptr;  // of this cycle's pod, if it may be used
     Scratch() = default;
     Scratch(const Scratch&) {}
   };
@@ -137,6 +142,9 @@ class Scheduler final : public client::ControlLoop {
   void schedule_one(client::ControlContext& ctx, QueuedPod queued);
   bool find_feasible(Cycle& cycle, size_t profile, Decision* d);
   bool try_nominated(Cycle& cycle, Decision* d);
+  bool may_remember(const Cycle& cycle) const;
+  bool find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d);
+  bool score_remembered(Cycle& cycle, Decision* d);
   void bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t node);
   void bound(client::ControlContext& ctx, Binding binding, const client::Outcome& outcome);
   void give_up(client::ControlContext& ctx, Binding binding, const std::string& why);

@@ -12,6 +12,7 @@ class NodeResourcesBalancedAllocation final
  public:
   static constexpr std::string_view kName = "NodeResourcesBalancedAllocation";
   static constexpr Points kPoints = kPreScore | kScore;
+  static constexpr Points kLocal = kScore;
   using Args = NodeResourcesBalancedAllocationArgs;
 
   explicit NodeResourcesBalancedAllocation(const Args& args);

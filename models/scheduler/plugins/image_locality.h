@@ -10,6 +10,7 @@ class ImageLocality final : public PluginBase<ImageLocality> {
  public:
   static constexpr std::string_view kName = "ImageLocality";
   static constexpr Points kPoints = kScore;
+  static constexpr Points kLocal = kScore;
   static constexpr int64_t kMinBytes = 23 * 1024 * 1024;
   static constexpr int64_t kMaxBytesPerContainer = int64_t{1000} * 1024 * 1024;
 

@@ -11,6 +11,7 @@ class NodeAffinity final : public PluginBase<NodeAffinity> {
  public:
   static constexpr std::string_view kName = "NodeAffinity";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  static constexpr Points kLocal = kFilter | kScore;
   using Args = NodeAffinityArgs;
 
   explicit NodeAffinity(const Args& args);

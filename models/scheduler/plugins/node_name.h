@@ -10,6 +10,7 @@ class NodeName final : public PluginBase<NodeName> {
  public:
   static constexpr std::string_view kName = "NodeName";
   static constexpr Points kPoints = kFilter;
+  static constexpr Points kLocal = kFilter;
 
   std::vector<EventRegistration> events() const override {
     return {{{Resource::kNode, kAdd}, EventRegistration::kAlways}};

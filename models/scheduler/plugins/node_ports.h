@@ -10,6 +10,7 @@ class NodePorts final : public PluginBase<NodePorts> {
  public:
   static constexpr std::string_view kName = "NodePorts";
   static constexpr Points kPoints = kPreFilter | kFilter;
+  static constexpr Points kLocal = kFilter;
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,

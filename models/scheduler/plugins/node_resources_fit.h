@@ -12,6 +12,7 @@ class NodeResourcesFit final : public PluginBase<NodeResourcesFit> {
  public:
   static constexpr std::string_view kName = "NodeResourcesFit";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  static constexpr Points kLocal = kFilter | kScore;
   using Args = NodeResourcesFitArgs;
 
   explicit NodeResourcesFit(Args args);

@@ -10,6 +10,7 @@ class NodeUnschedulable final : public PluginBase<NodeUnschedulable> {
  public:
   static constexpr std::string_view kName = "NodeUnschedulable";
   static constexpr Points kPoints = kFilter;
+  static constexpr Points kLocal = kFilter;
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,

@@ -11,6 +11,7 @@ class TaintToleration final : public PluginBase<TaintToleration> {
  public:
   static constexpr std::string_view kName = "TaintToleration";
   static constexpr Points kPoints = kFilter | kPreScore | kScore;
+  static constexpr Points kLocal = kFilter | kScore;
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,

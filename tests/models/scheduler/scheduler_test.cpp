@@ -457,6 +457,73 @@ TEST(Scheduler, WalksOnFromWhereItStopped) {
   EXPECT_EQ(c.loop->next_start(), 0u);
 }
 
+// Remembered verdicts must never show: a random life of a cluster, with and without them.
+TEST(Scheduler, DecidesTheSameWithoutMemory) {
+  SchedulerOptions options{.cycle_time = api::Duration()};
+  options.percentage_of_nodes_to_score = 40;
+  Cluster fast(options);
+  options.remember_verdicts = false;
+  Cluster plain(options);
+  uint64_t word = 12345;
+  const auto draw = [&](uint64_t n) {
+    word = word * 6364136223846793005ULL + 1442695040888963407ULL;
+    return (word >> 33) % n;
+  };
+  int pods = 0;
+  const auto both = [&](auto&& f) {
+    f(fast);
+    f(plain);
+  };
+  const auto node = [&](uint64_t i) {
+    auto n = make_node("n-" + std::to_string(i), i % 7 ? "4" : "2", "16Gi",
+                       "z" + std::to_string(i % 3));
+    if (draw(8) == 0) n->spec.unschedulable = true;
+    if (draw(4) == 0) {
+      api::Taint taint;
+      taint.key = "k";
+      taint.effect = draw(2) ? "NoSchedule" : "PreferNoSchedule";
+      n->spec.taints = {taint};
+    }
+    if (draw(3) == 0) {
+      api::ContainerImage image;
+      image.names = {"app:1"};
+      image.size_bytes = int64_t{300} << 20;
+      n->status.images = {image};
+    }
+    return n;
+  };
+  for (uint64_t i = 0; i < 280; ++i) {
+    const auto n = node(i);
+    both([&](Cluster& c) { c.put(n); });
+  }
+  for (int step = 0; step < 900; ++step) {
+    switch (draw(12)) {
+      case 0: {
+        const auto n = node(draw(300));
+        both([&](Cluster& c) { c.put(n); });
+        break;
+      }
+      case 1: {
+        const std::string gone = "p-" + std::to_string(draw(static_cast<uint64_t>(pods) + 1));
+        if (!fast.ctx.cache(api::Kind::Pod).find("default", gone)) break;
+        both([&](Cluster& c) { c.remove_pod(gone); });
+        break;
+      }
+      default: {
+        static constexpr const char* kCpu[] = {"100m", "500m", "1", "2500m"};
+        auto p = make_pod("p-" + std::to_string(pods++), kCpu[draw(4)], "256Mi",
+                          {{"app", draw(2) ? "web" : "x"}});
+        if (draw(5) == 0) p->spec.node_selector = {{"topology.kubernetes.io/zone", "z1"}};
+        both([&](Cluster& c) { c.put(p); });
+        ASSERT_EQ(fast.node_of(p->metadata.name), plain.node_of(p->metadata.name)) << step;
+        ASSERT_EQ(fast.loop->next_start(), plain.loop->next_start()) << step;
+      }
+    }
+    if (step == 400) both([&](Cluster& c) { add_service(c); });
+  }
+  EXPECT_EQ(fast.events, plain.events);
+}
+
 TEST(Scheduler, PacesPodsByTheCycleTime) {
   SchedulerOptions options;
   options.cycle_time = api::Duration::millis(2);
