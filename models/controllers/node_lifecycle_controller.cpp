@@ -270,7 +270,7 @@ void NodeLifecycleController::pass(ReconcileContext& ctx) {
   dirty_.clear();
   work.insert(not_ready_.begin(), not_ready_.end());
   work.insert(retry_.begin(), retry_.end());
-  for (auto it = due_.begin(); it != due_.end() && it->first < now; ++it) work.insert(it->second);
+  for (auto it = due_.begin(); it != due_.end() && it->first <= now; ++it) work.insert(it->second);
   for (const Str& name : work) pass_over(ctx, name);
   if (in_pass_.empty()) finish_pass(ctx);
 }
@@ -363,8 +363,10 @@ void NodeLifecycleController::catch_up(const Str& name, Health& health, Time now
   health.probe = std::max(health.probe, noticed);
 }
 
+// Kubernetes asks for strictly later, but its passes are always a little more than a period apart:
+// the pass that falls on the end of the grace period is the one that finds it over.
 bool NodeLifecycleController::is_overdue(const Node& node, const Health& health, Time now) const {
-  return now > health.probe + grace(ready_of(node));
+  return now >= health.probe + grace(ready_of(node));
 }
 
 void NodeLifecycleController::set_due(const Str& name, Health& health, Time due) {
