@@ -54,6 +54,13 @@ api::Str event_namespace(const api::Object& o) {
 EventRecorder::EventRecorder(std::string_view component, Cookie cookie, std::string_view host)
     : component_(component), host_(host), cookie_(cookie) {}
 
+// The object's name and the time in nanoseconds; two events of one instant get different ones, as
+// they would on a real clock.
+std::string EventRecorder::new_name(const api::Object& about, api::Time now) {
+  last_name_ns_ = std::max(last_name_ns_ + 1, now.unix_ns());
+  return fmt::format("{}.{:x}", about.metadata.name.view(), last_name_ns_);
+}
+
 bool EventRecorder::within_spam_limit(const std::string& key, api::Time now) {
   Bucket& b = buckets_[key];
   const int64_t t = now.unix_ns();
@@ -105,7 +112,7 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
     patch.set("message", api::Json(message));
     request.patch = patch;
   } else {
-    seen.name = fmt::format("{}.{:x}", about.metadata.name.view(), now.unix_ns());
+    seen.name = new_name(about, now);
     seen.count = 1;
     seen.first = seen.last = now.truncated_to_second();
     api::Ref<api::Event> body = api::make<api::Event>();
@@ -154,7 +161,7 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
     patch.set("series", series);
     request.patch = patch;
   } else {
-    seen.name = fmt::format("{}.{:x}", about.metadata.name.view(), now.unix_ns());
+    seen.name = new_name(about, now);
     seen.count = 1;
     seen.first = seen.last = now;
     api::Ref<api::Event> body = api::make<api::Event>();

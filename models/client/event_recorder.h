@@ -52,6 +52,7 @@ class EventRecorder {
     std::string seen_key;
     int32_t tries = 0;
   };
+  std::string new_name(const api::Object& about, api::Time now);
   bool within_spam_limit(const std::string& key, api::Time now);
   void enqueue(ControlContext& ctx, Request request, std::string seen_key);
 
@@ -64,6 +65,7 @@ class EventRecorder {
   std::map<std::string, Similar> similar_;
   std::map<std::string, Bucket> buckets_;
   api::Time swept_;
+  int64_t last_name_ns_ = INT64_MIN;
 };
 
 }  // namespace mainspring::client

@@ -7,7 +7,7 @@ namespace mainspring::node {
 AppRules::AppRules() : default_(api::Ref<const AppBehavior>(new AppBehavior())) {
   auto* ends = new AppBehavior();
   ends->startup = {};
-  ends->run_for = Delay{sim::Duration::seconds(1), {}};
+  ends->run_for = sim::Distribution::constant(sim::Duration::seconds(1));
   default_that_ends_ = api::Ref<const AppBehavior>(ends);
 }
 

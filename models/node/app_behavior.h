@@ -3,7 +3,7 @@
 // it; scenario files do, by rules that name workloads and containers.
 //
 // All times are counted from the start of the process. Draws come from the stream "app", keyed by
-// pod uid and container, one index per restart, so another pod never shifts them.
+// pod uid, container and restart, so another pod never shifts them.
 // Not modelled: start-up that gets slower for lack of CPU; more than one process in a container.
 #pragma once
 
@@ -14,17 +14,22 @@
 
 #include "models/api/value.h"
 #include "models/node/types.h"
+#include "sim/distributions.h"
 #include "sim/time.h"
 
 namespace mainspring::node {
+
+inline sim::Distribution uniform_seconds(double low, double high) {
+  return sim::Distribution::uniform(low * 1e9, high * 1e9).as_nanoseconds();
+}
 
 struct AppBehavior {
   api::RefCount refs;  // shared by every container it applies to
 
   // From process start until it listens: startup and liveness probes succeed from then on.
-  Delay startup{sim::Duration::seconds(1), sim::Duration::seconds(1)};
+  sim::Distribution startup = uniform_seconds(1, 2);
   // From listening until the readiness probe succeeds.
-  Delay warmup{};
+  sim::Distribution warmup;
 
   MicroCores idle_cpu{1'000};              // burnt without requests
   MicroCores startup_cpu{200'000};         // wanted while starting
@@ -33,24 +38,24 @@ struct AppBehavior {
   int64_t leak_per_second = 0;             // growth of the working set, bytes
 
   // Ends by itself after this long (jobs, init containers, crashes); never when unset.
-  std::optional<Delay> run_for;
+  std::optional<sim::Distribution> run_for;
   int32_t exit_code = 0;  // of that end
   // Chance that a start is a failing one, in thousandths; it ends after `crash_after` with
   // `crash_code` instead. 1000 is a crash loop.
   int32_t crash_per_mille = 0;
-  Delay crash_after{sim::Duration::seconds(2), sim::Duration::seconds(1)};
+  sim::Distribution crash_after = uniform_seconds(2, 3);
   int32_t crash_code = 1;
 
   // After SIGTERM: how long it takes to end, and how. A program without a handler as process 1
   // ignores the signal and is killed at the end of the grace period.
   bool ignores_sigterm = false;
-  Delay shutdown{sim::Duration::millis(100), sim::Duration::millis(200)};
+  sim::Distribution shutdown = uniform_seconds(0.1, 0.3);
   int32_t sigterm_exit_code = 143;  // 128 + 15 when the signal ends it; its own code when handled
   // True: new requests are refused from SIGTERM on. False: it serves until it ends.
   bool closes_on_sigterm = false;
   // Exec and httpGet preStop hooks take this long (sleep hooks say it themselves).
-  Delay pre_stop{sim::Duration::millis(50), {}};
-  Delay post_start{sim::Duration::millis(50), {}};
+  sim::Duration pre_stop = sim::Duration::millis(50);
+  sim::Duration post_start = sim::Duration::millis(50);
 
   // Probe answers by the clock of the process: from then on the probe fails. Unset: never.
   std::optional<sim::Duration> liveness_fails_after;

@@ -49,13 +49,17 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   c.request_demand = {};
 
   // A start that fails, or one that ends as planned.
+  const auto sample = [&](const sim::Distribution& distribution, uint64_t purpose) {
+    sim::Rng rng = app_rng(world, c, purpose);
+    return distribution.sample_duration(rng);
+  };
   const bool crashes =
       app.crash_per_mille > 0 &&
-      app_draw(world, c, 2) % 1000 < static_cast<uint64_t>(app.crash_per_mille);
+      app_rng(world, c, 2).below(1000) < static_cast<uint64_t>(app.crash_per_mille);
   if (crashes) {
-    world.schedule(app.crash_after.at(app_draw(world, c, 3)), id(), kAppExit, slot, which(c), 1);
+    world.schedule(sample(app.crash_after, 3), id(), kAppExit, slot, which(c), 1);
   } else if (app.run_for) {
-    world.schedule(app.run_for->at(app_draw(world, c, 4)), id(), kAppExit, slot, which(c), 0);
+    world.schedule(sample(*app.run_for, 4), id(), kAppExit, slot, which(c), 0);
   }
 
   const ContainerResources r = resources_of(spec_of(c));
@@ -68,11 +72,12 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   c.cpu_position = m.cpu.add(entry);
   meter(now, c);
   c.cpu.at_start = c.cpu.core_ns;
-  const Duration startup = app.startup.at(app_draw(world, c, 1));
+  const Duration startup = sample(app.startup, 1);
   c.listening_at = now + startup;
   c.own_demand = startup > Duration() ? app.startup_cpu : app.idle_cpu;
   update_demand(world, slot);
 
+  c.memory_limit = r.memory_limit;
   m.static_memory += app.base_memory;
   if (app.leak_per_second > 0) ++m.leaking;
 
@@ -321,10 +326,15 @@ void NodeFleet::set_in_flight(sim::World& world, ContainerHandle h, int64_t requ
   // The memory samples depend on it.
   meter(world.now(), c);
   const bool more = requests > c.in_flight;
-  machines_[pods_[c.pod].node].static_memory +=
-      (requests - c.in_flight) * c.behavior->memory_per_request;
+  Machine& m = machines_[pods_[c.pod].node];
+  m.static_memory += (requests - c.in_flight) * c.behavior->memory_per_request;
   c.in_flight = requests;
-  if (more || c.behavior->leak_per_second > 0) watch_memory(world, h.slot);
+  // Called for every request: nothing more to do while nothing is short.
+  const bool calm = m.leaking == 0 &&
+                    m.static_memory <=
+                        m.spec.memory_bytes - options_.config.eviction_memory_available &&
+                    (c.memory_limit == 0 || working_set(c, world.now()) <= c.memory_limit);
+  if (!calm && (more || c.behavior->leak_per_second > 0)) watch_memory(world, h.slot);
 }
 
 int64_t NodeFleet::memory(const sim::World& world, ContainerHandle h) const {
@@ -346,7 +356,7 @@ void NodeFleet::watch_memory(sim::World& world, uint32_t slot) {
   const SimTime now = world.now();
   world.cancel(c.oom_event);
   c.oom_event = {};
-  const int64_t limit = resources_of(spec_of(c)).memory_limit;
+  const int64_t limit = c.memory_limit;
   if (limit > 0) {
     const int64_t used = working_set(c, now);
     const int64_t leak = c.behavior->leak_per_second;

@@ -54,7 +54,8 @@ struct KubeletConfig {
   Delay sandbox_stop{D::millis(50), D::millis(150)};     // StopPodSandbox, CNI DEL
   Delay pod_cleanup{D::millis(100), D::millis(400)};     // unmount, cgroup removal
   Delay status_get{D::millis(3), D::millis(2)};          // the GET before each status patch
-  Delay register_node{D::seconds(1), D::seconds(2)};     // process start -> Node object
+  // Process start -> Node object; zero because boot times count until registration.
+  Delay register_node{};
   Delay network_ready{D::seconds(5), D::seconds(10)};    // Node object -> CNI up, Ready
   Delay reboot{D::seconds(45), D::seconds(15)};          // power on -> kubelet starts
 

@@ -245,7 +245,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
                sim::Duration grace);
   void release(PodRuntime& pod);
   const api::Container& spec_of(const ContainerRuntime& c) const;
-  uint64_t app_draw(const sim::World& world, const ContainerRuntime& c, uint64_t purpose) const;
+  sim::Rng app_rng(const sim::World& world, const ContainerRuntime& c, uint64_t purpose) const;
   uint64_t pod_draw(const sim::World& world, const PodRuntime& pod, uint64_t purpose,
                     uint64_t attempt) const;
 

@@ -68,10 +68,11 @@ const api::Container& NodeFleet::spec_of(const ContainerRuntime& c) const {
   return c.role == Role::kApp ? spec.containers[c.spec_index] : spec.init_containers[c.spec_index];
 }
 
-uint64_t NodeFleet::app_draw(const sim::World& world, const ContainerRuntime& c,
-                             uint64_t purpose) const {
+sim::Rng NodeFleet::app_rng(const sim::World& world, const ContainerRuntime& c,
+                            uint64_t purpose) const {
   const uint64_t which = uint64_t{c.role == Role::kApp ? 1u : 0u} << 16 | c.spec_index;
-  return draw("app", world, pods_[c.pod].entity, which << 8 | purpose, c.incarnation);
+  const uint64_t entity = sim::hash_combine(pods_[c.pod].entity, which << 8 | purpose);
+  return world.stream("app").rng(sim::hash_combine(entity, c.incarnation));
 }
 
 uint64_t NodeFleet::pod_draw(const sim::World& world, const PodRuntime& pod, uint64_t purpose,
@@ -117,8 +118,8 @@ void NodeFleet::on_pod(sim::World& world, const api::ObjectRef& ref, bool delete
       free_pod(world, p);
       return;
     }
-    const int64_t seconds = meta.deletion_grace_period_seconds.value_or(spec_grace(*object));
-    terminate(world, p, Duration::seconds(seconds));
+    // Removed by force: what still runs gets the least grace there is.
+    terminate(world, p, Duration());
     return;
   }
   if (!up) return;
@@ -349,9 +350,7 @@ void NodeFleet::op_done(sim::World& world, uint32_t p) {
       const api::Opt<api::Lifecycle>& lifecycle = spec_of(containers_[c]).lifecycle;
       if (lifecycle && lifecycle->post_start && !pod.terminating) {
         begin(world, p, Op::kPostStart,
-              hook_time(*lifecycle->post_start,
-                        containers_[c].behavior->post_start.at(
-                            app_draw(world, containers_[c], 7))));
+              hook_time(*lifecycle->post_start, containers_[c].behavior->post_start));
         return;
       }
       break;
@@ -654,10 +653,9 @@ void NodeFleet::next_step(sim::World& world, uint32_t p) {
 
 void NodeFleet::end_round(sim::World& world, uint32_t p) {
   PodRuntime& pod = pods_[p];
-  if (pod.dirty) {
-    sync(world, p);
-    return;
-  }
+  // The next sync waits for a relist that is younger than this one (pod_workers.go podWorkerLoop,
+  // GetNewerThan).
+  if (pod.dirty) relist_soon(world, p);
   // A pod whose containers have all ended for good is over; its sidecars end now.
   if (finished(pod)) {
     terminate(world, p, Duration::seconds(spec_grace(*pod.object)));
@@ -817,9 +815,7 @@ void NodeFleet::stop_container(sim::World& world, uint32_t slot, Duration grace,
   Duration hook;
   const api::Opt<api::Lifecycle>& lifecycle = spec_of(c).lifecycle;
   if (lifecycle && lifecycle->pre_stop) {
-    hook = std::min(hook_time(*lifecycle->pre_stop,
-                              c.behavior->pre_stop.at(app_draw(world, c, 8))),
-                    grace);
+    hook = std::min(hook_time(*lifecycle->pre_stop, c.behavior->pre_stop), grace);
   }
   // Whole seconds of the hook count against the grace period.
   const Duration used = Duration::seconds(hook / Duration::seconds(1));
@@ -842,7 +838,8 @@ void NodeFleet::sigterm(sim::World& world, uint32_t slot) {
   const uint64_t which = uint64_t{c.generation} << 32 | c.incarnation;
   c.kill_event = world.schedule(c.stop_grace, id(), kSigkill, slot, which);
   if (!c.behavior->ignores_sigterm) {
-    const Duration takes = c.behavior->shutdown.at(app_draw(world, c, 5));
+    sim::Rng rng = app_rng(world, c, 5);
+    const Duration takes = c.behavior->shutdown.sample_duration(rng);
     world.schedule(takes, id(), kAppExit, slot, which, 2);
   }
   tell_container(world, slot, ContainerChange::kTerminating);

@@ -81,7 +81,8 @@ size_t NodeFleet::probe_steps(const ContainerRuntime& c, ProbeKind kind,
 void NodeFleet::start_probes(sim::World& world, uint32_t slot) {
   ContainerRuntime& c = containers_[slot];
   const api::Container& spec = spec_of(c);
-  c.ready_at = c.listening_at + c.behavior->warmup.at(app_draw(world, c, 6));
+  sim::Rng rng = app_rng(world, c, 6);
+  c.ready_at = c.listening_at + c.behavior->warmup.sample_duration(rng);
   for (const ProbeKind kind : kKinds) {
     ProbeRuntime& probe = c.probes[static_cast<size_t>(kind)];
     const int8_t forced = probe.forced;

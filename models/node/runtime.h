@@ -119,6 +119,7 @@ struct ContainerRuntime {
   MicroCores request_demand;  // set_demand()
   CpuMeter cpu;
   int64_t in_flight = 0;
+  int64_t memory_limit = 0;  // of the present process; 0: none
   sim::EventId oom_event;
   sim::EventId kill_event;
 };
