@@ -25,7 +25,8 @@ std::string recover(FaultContext& context, const FaultSpec&, FaultState& state) 
 
 }  // namespace
 
-const FaultType kNodeCrash{"node_crash", "Machines lose power, and have it again after the duration.",
-                           check, inject, recover};
+const FaultType kNodeCrash{"node_crash",
+                           "Machines lose power, and have it again after the duration.", check,
+                           inject, recover};
 
 }  // namespace mainspring::faults

@@ -52,7 +52,9 @@ std::vector<ContainerHandle> target_containers(const FaultContext& context,
     }
   }
   std::vector<ContainerHandle> chosen;
-  for (const size_t i : context.choose(matching.size(), target.count)) chosen.push_back(matching[i]);
+  for (const size_t i : context.choose(matching.size(), target.count)) {
+    chosen.push_back(matching[i]);
+  }
   return chosen;
 }
 
@@ -79,7 +81,9 @@ std::vector<NodeIndex> target_nodes(const FaultContext& context, const FaultTarg
     matching.push_back(n);
   }
   std::vector<NodeIndex> chosen;
-  for (const size_t i : context.choose(matching.size(), target.count)) chosen.push_back(matching[i]);
+  for (const size_t i : context.choose(matching.size(), target.count)) {
+    chosen.push_back(matching[i]);
+  }
   return chosen;
 }
 

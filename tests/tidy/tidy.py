@@ -29,7 +29,7 @@ MODELS = {
     "models/autoscaling": _BASE | {"models/controllers"},
     "models/apiserver": _BASE,
     "models/node": _BASE | {"models/apiserver"},
-    "models/cloud": _BASE | {"models/apiserver"},
+    "models/cloud": _BASE | {"models/apiserver", "models/node"},
     "models/traffic": _BASE | {"models/apiserver", "models/node"},
     "models/faults": _BASE | {"models/apiserver", "models/node", "models/cloud", "models/traffic"},
 }

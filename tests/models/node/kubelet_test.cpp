@@ -36,7 +36,7 @@ TEST(Kubelet, RunsABoundPodAndReportsIt) {
   EXPECT_EQ(e[3], "Started: Started container c");
 }
 
-// --- starting -------------------------------------------------------------------------------------
+// --- starting ------------------------------------------------------------------------------------
 
 NodeFleet::Options quick() {
   NodeFleet::Options o;
@@ -54,8 +54,9 @@ TEST(Kubelet, PullsOneImageAfterTheOther) {
   Cluster k(std::move(o));
   k.add_node("n-1");
   k.start();
-  const std::string pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\nspec:\n  nodeName: n-1\n"
-                          "  containers: [{name: c, image: IMAGE}]\n";
+  const std::string pod =
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: NAME}\nspec:\n  nodeName: n-1\n"
+      "  containers: [{name: c, image: IMAGE}]\n";
   const auto make = [&](std::string name, std::string image) {
     std::string y = pod;
     y.replace(y.find("NAME"), 4, name);
@@ -111,8 +112,10 @@ TEST(Kubelet, AsksPrivateRegistriesWithThePodsSecrets) {
   Cluster k(std::move(o));
   k.add_node("n-1");
   k.start();
-  k.apply("apiVersion: v1\nkind: Secret\nmetadata: {name: creds}\ntype: kubernetes.io/dockerconfigjson\n"
-          "stringData: {.dockerconfigjson: '{\"auths\":{\"reg.example.com/team\":{\"username\":\"bob\"}}}'}\n");
+  k.apply(
+      "apiVersion: v1\nkind: Secret\nmetadata: {name: creds}\n"
+      "type: kubernetes.io/dockerconfigjson\nstringData: {.dockerconfigjson: "
+      "'{\"auths\":{\"reg.example.com/team\":{\"username\":\"bob\"}}}'}\n");
   const auto pod = [&](std::string name, std::string image, std::string spec) {
     k.apply("apiVersion: v1\nkind: Pod\nmetadata: {name: " + name + "}\nspec:\n  nodeName: n-1\n" +
             spec + "  containers: [{name: c, image: \"" + image + "\"}]\n");
@@ -136,7 +139,8 @@ TEST(Kubelet, WaitsForAConfigMapThatIsNotThereYet) {
   EXPECT_EQ(k.shown("web"), "ContainerCreating");
   const std::vector<std::string> e = k.events("web");
   ASSERT_FALSE(e.empty());
-  EXPECT_EQ(e[0], "FailedMount: MountVolume.SetUp failed for volume \"v\" : configmap \"cm\" not found");
+  EXPECT_EQ(e[0],
+            "FailedMount: MountVolume.SetUp failed for volume \"v\" : configmap \"cm\" not found");
   k.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\n");
   EXPECT_GT(k.until([&] { return k.shown("web") == "Running"; }, 30), 0);
 }
@@ -181,7 +185,7 @@ TEST(Kubelet, RunsInitContainersInOrderThenTheRest) {
   EXPECT_EQ(k.pod("web")->status.init_container_statuses[0].state.terminated->reason, "Completed");
 }
 
-// --- ends and restarts ----------------------------------------------------------------------------
+// --- ends and restarts ---------------------------------------------------------------------------
 
 TEST(Kubelet, RestartsACrashingContainerWithGrowingPauses) {
   NodeFleet::Options o;
@@ -321,7 +325,7 @@ TEST(Kubelet, EvictsWhoIsFurthestOverItsRequest) {
   EXPECT_EQ(pressure(), "False");
 }
 
-// --- termination ----------------------------------------------------------------------------------
+// --- termination ---------------------------------------------------------------------------------
 
 TEST(Kubelet, TerminatesGracefully) {
   NodeFleet::Options o;
@@ -391,7 +395,7 @@ TEST(Kubelet, EndsAPodAtItsDeadline) {
   EXPECT_EQ(k.pod("web")->status.reason, "DeadlineExceeded");
 }
 
-// --- probes ---------------------------------------------------------------------------------------
+// --- probes --------------------------------------------------------------------------------------
 
 TEST(Kubelet, TurnsReadyWhenTheProbeSucceeds) {
   NodeFleet::Options o;
@@ -401,7 +405,8 @@ TEST(Kubelet, TurnsReadyWhenTheProbeSucceeds) {
   Cluster k(std::move(o));
   k.add_node("n-1");
   k.start();
-  k.apply(pod_yaml("web", "    readinessProbe: {httpGet: {path: /ok, port: 80}, periodSeconds: 5}\n"));
+  k.apply(pod_yaml(
+      "web", "    readinessProbe: {httpGet: {path: /ok, port: 80}, periodSeconds: 5}\n"));
   const double started = k.until([&] { return k.nodes().running(k.container("web")); }, 30);
   const double ready = k.until([&] { return k.condition("web", "Ready") == "True"; }, 60);
   // The first tick after 12 s, on a grid of 5 s.
@@ -409,8 +414,9 @@ TEST(Kubelet, TurnsReadyWhenTheProbeSucceeds) {
   EXPECT_LE(ready, started + 17.1);
   int unhealthy = 0;
   for (const std::string& e : k.events("web")) {
-    unhealthy += e == "Unhealthy: Readiness probe failed: Get \"http://10.128.0.2:80/ok\": dial tcp "
-                      "10.128.0.2:80: connect: connection refused";
+    unhealthy += e ==
+                 "Unhealthy: Readiness probe failed: Get \"http://10.128.0.2:80/ok\": dial tcp "
+                 "10.128.0.2:80: connect: connection refused";
   }
   // One event, counted up.
   EXPECT_EQ(unhealthy, 1) << ::testing::PrintToString(k.events("web"));
@@ -449,12 +455,11 @@ TEST(Kubelet, HoldsOtherProbesBackUntilTheStartupProbeSucceeds) {
   Cluster k(std::move(o));
   k.add_node("n-1");
   k.start();
-  k.apply(pod_yaml("slow",
-                   "    startupProbe: {tcpSocket: {port: 80}, periodSeconds: 10, failureThreshold: 10}\n"
-                   "    livenessProbe: {tcpSocket: {port: 80}, periodSeconds: 5, failureThreshold: 1}\n"
-                   "    readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 5}\n"));
-  k.apply(pod_yaml("hopeless",
-                   "    startupProbe: {tcpSocket: {port: 80}, periodSeconds: 10, failureThreshold: 3}\n"));
+  const std::string startup = "    startupProbe: {tcpSocket: {port: 80}, failureThreshold: ";
+  k.apply(pod_yaml(
+      "slow", startup + "10}\n    livenessProbe: {tcpSocket: {port: 80}, failureThreshold: 1}\n"
+                        "    readinessProbe: {tcpSocket: {port: 80}, periodSeconds: 5}\n"));
+  k.apply(pod_yaml("hopeless", startup + "3}\n"));
   const double ready = k.until([&] { return k.condition("slow", "Ready") == "True"; }, 200);
   EXPECT_GT(ready, 50);
   EXPECT_LT(ready, 70);
@@ -462,7 +467,7 @@ TEST(Kubelet, HoldsOtherProbesBackUntilTheStartupProbeSucceeds) {
   EXPECT_GE(k.nodes().restarts(k.container("hopeless")), 1);
 }
 
-// --- CPU ------------------------------------------------------------------------------------------
+// --- CPU -----------------------------------------------------------------------------------------
 
 TEST(Kubelet, SharesTheProcessorAmongRequestsAndAccountsForIt) {
   NodeFleet::Options o;
@@ -534,7 +539,7 @@ TEST(Kubelet, AnswersMetricsAsTheMetricsServerHasThem) {
   EXPECT_TRUE(k.nodes().pod_metrics(k.world, "other").empty());
 }
 
-// --- machines -------------------------------------------------------------------------------------
+// --- machines ------------------------------------------------------------------------------------
 
 TEST(Kubelet, RegistersItsNode) {
   Cluster k;
@@ -598,7 +603,7 @@ TEST(Kubelet, StartsPodsAgainAfterAReboot) {
   EXPECT_EQ(k.pod("once")->status.phase, "Failed");
 }
 
-// --- the same results ------------------------------------------------------------------------------
+// --- the same results ----------------------------------------------------------------------------
 
 void play(Cluster& k) {
   for (int i = 1; i <= 3; ++i) k.add_node("n-" + std::to_string(i), 2000);
@@ -652,7 +657,8 @@ TEST(Determinism, ComputedBeatsGiveTheRecordsOfSimulatedOnes) {
   eager.run_to(900);
   EXPECT_EQ(records(lazy.world), records(eager.world));
   for (NodeIndex n = 0; n < 3; ++n) {
-    EXPECT_EQ(lazy.nodes().lease_renewed(lazy.world, n), eager.nodes().lease_renewed(eager.world, n));
+    EXPECT_EQ(lazy.nodes().lease_renewed(lazy.world, n),
+              eager.nodes().lease_renewed(eager.world, n));
   }
   EXPECT_GT(eager.world.events_executed(), 2 * lazy.world.events_executed());
 }
