@@ -33,10 +33,12 @@ using WatchId = uint32_t;
 // How long things take between a client and the server. Defaults: a healthy control plane on one
 // machine, as in the recorded timelines (a few milliseconds).
 struct Latency {
-  sim::Duration request = sim::Duration::micros(1500);   // client -> server, fixed part
+  sim::Duration request = sim::Duration::micros(1000);   // client -> server, fixed part
   sim::Duration response = sim::Duration::micros(1500);  // server -> client, fixed part
-  sim::Duration watch = sim::Duration::micros(2000);     // change -> watcher, fixed part
-  sim::Duration jitter = sim::Duration::micros(1000);    // each of them plus uniform [0, jitter)
+  // A change -> a watcher, fixed part. Shorter than the answer: a writer's own change is usually in
+  // its cache when the answer comes.
+  sim::Duration watch = sim::Duration::micros(800);
+  sim::Duration jitter = sim::Duration::micros(600);  // each of them plus uniform [0, jitter)
 };
 
 // Where an answer or a watch event goes: handle() of `component` gets an event of `kind` with

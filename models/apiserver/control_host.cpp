@@ -97,7 +97,9 @@ ControlHost::ControlHost(const ControlHost& other)
       free_timers_(other.free_timers_),
       in_flight_(other.in_flight_),
       next_cookie_(other.next_cookie_),
-      metrics_(other.metrics_) {
+      metrics_(other.metrics_),
+      start_delay_(other.start_delay_),
+      started_(other.started_) {
   loops_.reserve(other.loops_.size());
   for (const LoopState& l : other.loops_) {
     loops_.push_back(LoopState{l.loop->clone(), l.client});
@@ -145,12 +147,13 @@ void ControlHost::start(sim::World& world) {
     }
     server.watch(watcher, kind, changes);
   }
-  world.schedule(sim::Duration(), id(), kStart);
+  world.schedule(start_delay_, id(), kStart);
 }
 
 void ControlHost::handle(sim::World& world, const sim::Event& event) {
   switch (event.kind) {
     case kStart: {
+      started_ = true;
       for (uint32_t n = 0; n < loops_.size(); ++n) {
         Context ctx(world, *this, n);
         loops_[n].loop->start(ctx);
@@ -171,7 +174,7 @@ void ControlHost::handle(sim::World& world, const sim::Event& event) {
       const api::Kind kind = change.object->kind;
       const client::WatchEvent seen =
           caches_.at(kind).apply(change.type, std::move(change.object));
-      if (seen.type == client::WatchType::kDeleted && !seen.old) return;
+      if (!started_ || (seen.type == client::WatchType::kDeleted && !seen.old)) return;
       for (const uint32_t n : listeners_.at(kind)) {
         Context ctx(world, *this, n);
         loops_[n].loop->on_watch(ctx, seen);

@@ -36,6 +36,8 @@ class ControlHost final : public sim::Component {
   void handle(sim::World& world, const sim::Event& event) override;
 
   void add(std::unique_ptr<client::ControlLoop> loop);
+  // When the process comes up, counted from the start of the world.
+  void set_start_delay(sim::Duration delay) { start_delay_ = delay; }
   // The component that answers pod_metrics(); it must derive from MetricsSource.
   void set_metrics(sim::ComponentId source) { metrics_ = source; }
   client::ControlLoop* find(std::string_view loop);
@@ -66,6 +68,8 @@ class ControlHost final : public sim::Component {
   std::map<client::Cookie, std::pair<uint32_t, client::Cookie>> in_flight_;
   client::Cookie next_cookie_ = 1;
   sim::ComponentId metrics_{};
+  sim::Duration start_delay_;
+  bool started_ = false;
 };
 
 }  // namespace mainspring::apiserver

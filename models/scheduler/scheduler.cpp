@@ -502,7 +502,20 @@ Decision Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
     return d;
   }
   d.node = d.feasible[pick_host(d.totals)];
+  follow_preference(&d);
   return d;
+}
+
+// Takes the preferred node of this decision if it scores as well as the one chosen.
+void Scheduler::follow_preference(Decision* d) const {
+  if (chosen_ >= options_.preferred_nodes.size()) return;
+  const int64_t best = *std::max_element(d->totals.begin(), d->totals.end());
+  for (size_t i = 0; i < d->feasible.size(); ++i) {
+    if (d->totals[i] == best &&
+        cluster_.node(d->feasible[i]).name == options_.preferred_nodes[chosen_]) {
+      d->node = d->feasible[i];
+    }
+  }
 }
 
 void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
@@ -520,6 +533,7 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
               profile, pod, &scratch_.state, &scratch_.preemptions};
   switch (d.kind) {
     case Decision::Kind::kNode:
+      ++chosen_;
       return bind(ctx, cycle, std::move(queued), d.node);
     case Decision::Kind::kNoNodes:
       // Said to be unschedulable, and retried as an error: no plugin rejected it.

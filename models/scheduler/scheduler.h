@@ -42,6 +42,9 @@ struct SchedulerOptions {
   api::Duration cycle_time = api::Duration::micros(500);
   // Remember what node-local plugins said. Decisions are the same without it, only slower.
   bool remember_verdicts = true;
+  // The node to take where several score best, decision by decision: to follow the choices of a
+  // scheduler that breaks ties at random. A name that is not among the best is passed over.
+  std::vector<std::string> preferred_nodes;
 };
 
 // What a scheduling cycle came to.
@@ -94,6 +97,7 @@ class Scheduler final : public client::ControlLoop {
   size_t next_start() const { return next_start_; }
 
  private:
+  void follow_preference(Decision* decision) const;
   enum Purpose : uint64_t { kWake = 1, kBindPod, kStatus, kPreempt, kEvents };
   struct Host;
   // A pod on its way to its node.
@@ -171,6 +175,7 @@ class Scheduler final : public client::ControlLoop {
   std::map<uint64_t, Binding> bindings_;
   std::map<uint64_t, PreemptionJob> preemptions_;
   uint64_t next_id_ = 0;
+  size_t chosen_ = 0;      // decisions for a node so far
   size_t next_start_ = 0;  // where the next search for nodes starts
   bool patching_ = false;  // the loop waits for a status patch
   api::Time busy_until_;
