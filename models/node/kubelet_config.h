@@ -29,6 +29,8 @@ struct KubeletConfig {
   D lease_jitter = D::millis(400);           // 10 s * (1 + U[0, 0.04)), nodelease controller
   D node_status_period = D::seconds(10);     // nodeStatusUpdateFrequency
   D node_status_report = D::minutes(5);      // nodeStatusReportFrequency
+  D status_reconcile = D::seconds(10);       // status manager syncPeriod
+  D registration_retry = D::seconds(7);      // cap of the kubelet's waits between tries
   D eviction_period = D::seconds(10);        // eviction monitoringInterval
   D pressure_hold = D::minutes(5);           // evictionPressureTransitionPeriod
   int64_t eviction_memory_available = 100LL << 20;  // evictionHard memory.available

@@ -197,9 +197,19 @@ void NodeFleet::handle(sim::World& world, const sim::Event& event) {
         check_pressure(world, n);
       }
       return;
+    case kStatusRetry:
+      if (pod_fits()) status_changed(world, p);
+      return;
+    case kDeleteRetry:
+      if (pod_fits() && pods_[p].deleting) finish_pod(world, p);
+      return;
+    case kCreateNode:
+      if (machines_[n].boots == event.b && machines_[n].state == MachineState::kUp) {
+        create_node(world, n);
+      }
+      return;
     case kNodeStatus:
       if (machines_[n].boots == event.b && machines_[n].state == MachineState::kUp) {
-        machines_[n].status_event = {};
         send_node_status(world, n);
       }
       return;
@@ -258,16 +268,10 @@ void NodeFleet::register_node(sim::World& world, NodeIndex n) {
   const bool instant = options_.instant_registration && world.now() == SimTime();
   m.network = instant;
   m.registered = true;
-  client::Request create;
-  create.verb = client::Verb::kCreate;
-  create.kind = api::Kind::Node;
-  create.name = m.spec.name;
-  create.body = node_object(world, n);
+  create_node(world, n);
   if (instant) {
-    server(world).execute(world, create);
     send_node_status(world, n);
   } else {
-    server(world).submit(world, m.client, create, cookie(Purpose::kNode, n, 0));
     const std::string_view name = m.spec.name;
     node_event(world, n, "Normal", "Starting", "Starting kubelet.");
     for (const std::string_view reason :
@@ -294,6 +298,19 @@ void NodeFleet::register_node(sim::World& world, NodeIndex n) {
   tell_node(world, n, NodeChange::kUp);
   // Pods that were bound to it while nobody listened.
   if (m.boots > 1) adopt_pods(world, n);
+}
+
+void NodeFleet::create_node(sim::World& world, NodeIndex n) {
+  client::Request create;
+  create.verb = client::Verb::kCreate;
+  create.kind = api::Kind::Node;
+  create.name = machines_[n].spec.name;
+  create.body = node_object(world, n);
+  if (options_.instant_registration && world.now() == SimTime()) {
+    server(world).execute(world, create);
+  } else {
+    server(world).submit(world, machines_[n].client, create, cookie(Purpose::kNode, n, 0));
+  }
 }
 
 void NodeFleet::network_up(sim::World& world, NodeIndex n) {
@@ -377,8 +394,7 @@ void NodeFleet::power_off(sim::World& world, NodeIndex n, MachineState to) {
   world.cancel(m.pull_event);
   world.cancel(m.eviction_event);
   world.cancel(m.memory_event);
-  world.cancel(m.status_event);
-  m.pull_event = m.eviction_event = m.memory_event = m.status_event = {};
+  m.pull_event = m.eviction_event = m.memory_event = {};
   m.memory_pressure = false;
   m.network = false;
   m.registered = false;
@@ -540,33 +556,30 @@ void NodeFleet::answer(sim::World& world, uint64_t cookie, uint64_t ticket) {
     }
     case Purpose::kStatus:
       m.status_busy = false;
+      // A server that does not answer is asked again by the next full reconciliation.
       if (outcome.code >= 500 && slot < pods_.size() && pods_[slot].in_use &&
           pods_[slot].node == n) {
-        status_changed(world, slot);
+        world.schedule(options_.config.status_reconcile, id(), kStatusRetry, slot,
+                       pods_[slot].generation);
       }
       pump_status(world, n);
       return;
     case Purpose::kDelete:
-      if (slot < pods_.size() && pods_[slot].in_use && pods_[slot].node == n &&
-          pods_[slot].deleting && outcome.code >= 500) {
-        finish_pod(world, slot);
+      if (outcome.code >= 500 && slot < pods_.size() && pods_[slot].in_use &&
+          pods_[slot].node == n && pods_[slot].deleting) {
+        world.schedule(options_.config.status_reconcile, id(), kDeleteRetry, slot,
+                       pods_[slot].generation);
       }
       return;
     case Purpose::kNode:
-      // A Node object of an earlier boot is kept and brought up to date; a create that met a
-      // server error, or a status of a node that was deleted, is sent again as a create.
+      // A Node object of an earlier boot is kept and brought up to date. One that was deleted under
+      // a running kubelet is not made again before it restarts.
       if (slot == 0 && outcome.code == 409) {
         send_node_status(world, n);
-      } else if (outcome.code >= 500 || (slot == 1 && outcome.not_found())) {
-        client::Request create;
-        create.verb = client::Verb::kCreate;
-        create.kind = api::Kind::Node;
-        create.name = m.spec.name;
-        create.body = node_object(world, n);
-        server(world).submit(world, m.client, create, this->cookie(Purpose::kNode, n, 0));
+      } else if (outcome.code >= 500) {
+        world.schedule(options_.config.registration_retry, id(),
+                       slot == 0 ? kCreateNode : kNodeStatus, n, m.boots);
       }
-      return;
-    case Purpose::kLease:
       return;
   }
 }

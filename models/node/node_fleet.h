@@ -185,15 +185,19 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
     kSigkill,      // same: the grace period is over
     kEviction,     // a = node, b = boot number
     kMemoryCheck,  // a = node, b = boot number: a leak crosses the eviction threshold
-    kNodeStatus,   // a = node, b = boot number: time to write a changed status
+    kNodeStatus,   // a = node, b = boot number: write the node's status again
+    kCreateNode,   // a = node, b = boot number: try again to register
+    kStatusRetry,  // a = pod, b = its generation
+    kDeleteRetry,  // a = pod, b = its generation
   };
   // What an answer is for, in the top byte of a cookie.
-  enum class Purpose : uint8_t { kEvent, kStatus, kDelete, kNode, kLease };
+  enum class Purpose : uint8_t { kEvent, kStatus, kDelete, kNode };
   class EventContext;
 
   // machines (node_fleet.cpp)
   void boot(sim::World& world, NodeIndex n);
   void register_node(sim::World& world, NodeIndex n);
+  void create_node(sim::World& world, NodeIndex n);
   void network_up(sim::World& world, NodeIndex n);
   api::Ref<const api::Node> node_object(const sim::World& world, NodeIndex n) const;
   void send_node_status(sim::World& world, NodeIndex n);

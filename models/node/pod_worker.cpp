@@ -130,6 +130,8 @@ void NodeFleet::on_pod(sim::World& world, const api::ObjectRef& ref, bool delete
     } else {
       terminate(world, p, Duration::seconds(seconds));
     }
+  } else if (!object->spec.readiness_gates.empty()) {
+    status_changed(world, p);  // somebody may have opened a gate
   }
 }
 

@@ -241,7 +241,6 @@ struct Machine {
   sim::EventId eviction_event;
   sim::SimTime eviction_at;
   sim::EventId memory_event;
-  sim::EventId status_event;
   int64_t static_memory = 0;  // of all running containers, without leaks, bytes
   int32_t leaking = 0;        // running containers that leak
   int64_t requested_cpu = 0;
