@@ -59,7 +59,8 @@ void FaultInjector::handle(sim::World& world, const sim::Event& event) {
   const FaultType& type = *find_fault_type(spec.kind);
   FaultContext context{world, world.get(options_.fleet),
                        options_.cloud.valid() ? &world.get(options_.cloud) : nullptr,
-                       options_.traffic, static_cast<uint32_t>(event.a)};
+                       options_.traffic.valid() ? &world.get(options_.traffic) : nullptr,
+                       static_cast<uint32_t>(event.a)};
   const std::string key =
       fmt::format("Fault/{}", spec.name.empty() ? spec.kind.view() : spec.name.view());
   if (event.kind == kInject) {

@@ -14,6 +14,7 @@
 #include "models/api/value.h"
 #include "models/cloud/cloud.h"
 #include "models/node/node_fleet.h"
+#include "models/traffic/request_engine.h"
 #include "sim/world.h"
 
 namespace mainspring::faults {
@@ -29,7 +30,7 @@ struct FaultTarget {
   api::Str pool;
   api::Str zone;
   int32_t count = 0;   // how many of those that match, drawn at random; 0: all
-  uint32_t traffic = UINT32_MAX;  // number of a traffic entry; UINT32_MAX: all
+  api::Str traffic;    // a source of requests
 };
 
 struct FaultSpec {
@@ -53,20 +54,12 @@ struct FaultState {
   std::vector<node::ContainerHandle> containers;
 };
 
-// Where traffic hears of spikes: an event of `kind` with a = number of the traffic entry
-// (UINT32_MAX: all), b = factor in thousandths from now on (1000 at the end), c = milliseconds to
-// get there.
-struct TrafficPort {
-  sim::ComponentId component{};
-  uint16_t kind = 0;
-};
-
 struct FaultContext {
   sim::World& world;
   node::NodeFleet& fleet;
   cloud::Cloud* cloud;  // null in runs without one
-  TrafficPort traffic;
-  uint32_t number;      // of the fault, for draws
+  traffic::RequestEngine* traffic;  // null in runs without users
+  uint32_t number;  // of the fault, for draws
 
   // `count` of n things, all when 0, as rising positions; drawn from the stream "faults".
   std::vector<size_t> choose(size_t n, int32_t count) const;
@@ -95,13 +88,13 @@ extern const FaultType kRegistryOutage;
 extern const FaultType kSlowRegistry;
 extern const FaultType kProbeFailure;
 
-// Plays the faults of a scenario. Add it after the fleet.
+// Plays the faults of a scenario. Add it after those it acts on.
 class FaultInjector final : public sim::Cloneable<FaultInjector> {
  public:
   struct Options {
     sim::ComponentRef<node::NodeFleet> fleet;
     sim::ComponentRef<cloud::Cloud> cloud;  // may be invalid
-    TrafficPort traffic;
+    sim::ComponentRef<traffic::RequestEngine> traffic;  // may be invalid
     std::vector<FaultSpec> faults;
   };
   explicit FaultInjector(Options options);

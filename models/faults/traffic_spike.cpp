@@ -1,5 +1,4 @@
-// traffic_spike: users send more (or fewer) requests for a while. The traffic component does it;
-// here is only the word.
+// traffic_spike: users send more (or fewer) requests for a while.
 #include <fmt/format.h>
 
 #include "models/faults/fault.h"
@@ -14,22 +13,35 @@ std::string check(const FaultSpec& spec) {
   return {};
 }
 
-void tell(FaultContext& context, const FaultSpec& spec, int64_t factor) {
-  if (!context.traffic.component.valid()) return;
-  context.world.schedule(sim::Duration(), context.traffic.component, context.traffic.kind,
-                         spec.target.traffic, static_cast<uint64_t>(factor),
-                         static_cast<uint32_t>(spec.ramp / sim::Duration::millis(1)));
+// How many sources now have another rate.
+size_t set_factor(FaultContext& context, const FaultSpec& spec, int64_t per_mille) {
+  if (!context.traffic) return 0;
+  traffic::RequestEngine& traffic = *context.traffic;
+  size_t changed = 0;
+  for (uint32_t s = 0; s < traffic.source_count(); ++s) {
+    if (!spec.target.traffic.empty() && traffic.source_name(s) != spec.target.traffic) continue;
+    traffic.set_factor(context.world, s, static_cast<double>(per_mille) / 1000.0, spec.ramp);
+    ++changed;
+  }
+  return changed;
+}
+
+std::string who(const FaultSpec& spec) {
+  return spec.target.traffic.empty() ? "Traffic"
+                                     : fmt::format("Traffic of {}", spec.target.traffic.view());
 }
 
 std::string inject(FaultContext& context, const FaultSpec& spec, FaultState&) {
-  tell(context, spec, spec.factor_per_mille);
+  if (set_factor(context, spec, spec.factor_per_mille) == 0) {
+    return "No traffic matches: nothing changed.";
+  }
   const int64_t tenths = spec.factor_per_mille / 100;
-  return fmt::format("Traffic is multiplied by {}.{}.", tenths / 10, tenths % 10);
+  return fmt::format("{} is multiplied by {}.{}.", who(spec), tenths / 10, tenths % 10);
 }
 
 std::string recover(FaultContext& context, const FaultSpec& spec, FaultState&) {
-  tell(context, spec, 1000);
-  return "Traffic is back to normal.";
+  set_factor(context, spec, 1000);
+  return fmt::format("{} is back to normal.", who(spec));
 }
 
 }  // namespace

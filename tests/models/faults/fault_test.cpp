@@ -30,7 +30,16 @@ struct Play : Cluster {
   explicit Play(std::vector<FaultSpec> faults) {
     FaultInjector::Options options;
     options.fleet = fleet;
-    options.traffic = {ear.id(), 99};
+    traffic::TrafficOptions traffic;
+    for (const auto& [name, rate] : {std::pair{"users", 2.0}, std::pair{"robots", 3.0}}) {
+      traffic::SourceOptions source;
+      source.name = name;
+      source.service = "web";
+      source.shape = traffic::RateShape::constant(rate);
+      traffic.sources.push_back(source);
+    }
+    engine = traffic::add_traffic(world, api, fleet, traffic).engine;
+    options.traffic = engine;
     options.faults = std::move(faults);
     world.add<FaultInjector>(std::move(options));
     for (int i = 1; i <= 4; ++i) {
@@ -44,6 +53,7 @@ struct Play : Cluster {
       apply(pod_yaml("p" + std::to_string(i), "", "", "n-" + std::to_string(i)));
     }
   }
+  sim::ComponentRef<traffic::RequestEngine> engine;
   int up() {
     int n = 0;
     for (NodeIndex i = 0; i < 4; ++i) n += nodes().state(i) == MachineState::kUp;
@@ -103,17 +113,23 @@ TEST(Faults, TakeAZoneOutAndBringItBack) {
                                       "Zone b has power again; its 2 nodes boot."}));
 }
 
-TEST(Faults, TellTrafficOfASpike) {
+TEST(Faults, MultiplyOneSourceOfTraffic) {
   FaultSpec f = fault("traffic_spike", 30, Duration::seconds(60));
   f.factor_per_mille = 10'000;
-  f.target.traffic = 3;
+  f.target.traffic = "users";
   Play w({f});
-  w.run_to(100);
-  std::vector<std::pair<int64_t, uint64_t>> heard;
-  for (const auto& h : w.heard()) {
-    if (h.kind == 99 && h.a == 3) heard.emplace_back(h.at.ns() / 1'000'000'000, h.b);
-  }
-  EXPECT_EQ(heard, (std::vector<std::pair<int64_t, uint64_t>>{{30, 10'000}, {90, 1000}}));
+  traffic::RequestEngine& engine = w.world.get(w.engine);
+  const auto rate = [&](traffic::SourceIndex s) { return engine.rate(s, w.world.now()); };
+  w.run_to(29);
+  EXPECT_EQ(rate(0), 2);
+  w.run_to(31);
+  EXPECT_EQ(rate(0), 20);
+  EXPECT_EQ(rate(1), 3);
+  w.run_to(91);
+  EXPECT_EQ(rate(0), 2);
+  EXPECT_EQ(sentences(w.world),
+            (std::vector<std::string>{"Traffic of users is multiplied by 10.0.",
+                                      "Traffic of users is back to normal."}));
 }
 
 TEST(Faults, FailReadinessForAWhile) {
