@@ -175,7 +175,7 @@ std::optional<KubectlCommand> parse_kubectl(std::string_view line, std::string& 
   return command;
 }
 
-bool resolve_names(const std::vector<std::string>& words, std::vector<ObjectName>& out,
+bool resolve_names(const std::vector<std::string>& words, std::vector<KubectlTarget>& out,
                    api::Kind& type, std::string& error) {
   const auto kind_of = [&](std::string_view resource) -> const api::KindInfo* {
     const api::KindInfo* info = api::kind_by_resource(resource);
@@ -189,13 +189,13 @@ bool resolve_names(const std::vector<std::string>& words, std::vector<ObjectName
       const api::KindInfo* own = kind_of(std::string_view(word).substr(0, slash));
       if (!own) return false;
       type = own->kind;
-      out.push_back(ObjectName{own->kind, word.substr(slash + 1)});
+      out.push_back(KubectlTarget{own->kind, word.substr(slash + 1)});
     } else if (!info) {
       info = kind_of(word);
       if (!info) return false;
       type = info->kind;
     } else {
-      out.push_back(ObjectName{info->kind, word});
+      out.push_back(KubectlTarget{info->kind, word});
     }
   }
   return true;

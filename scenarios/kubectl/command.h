@@ -16,8 +16,8 @@
 namespace mainspring::scenarios {
 
 struct KubectlCommand {
-  std::string line;   // as given, without the leading "kubectl"
-  std::string verb;   // "rollout restart" for verbs with a second word
+  std::string line;  // as given, without the leading "kubectl"
+  std::string verb;  // "rollout restart" for verbs with a second word
   std::vector<std::string> words;
   std::map<std::string, std::string> flags;  // long names; "true" for switches
   std::string ns = "default";
@@ -34,12 +34,12 @@ std::vector<std::string> split_command_line(std::string_view line);
 std::optional<KubectlCommand> parse_kubectl(std::string_view line, std::string& error);
 
 // One object named on a command line: TYPE NAME, TYPE/NAME.
-struct ObjectName {
+struct KubectlTarget {
   api::Kind kind{};
   std::string name;
 };
 // Resolves words such as {"deployment/web"}, {"deploy", "web", "api"}; false with the problem.
-bool resolve_names(const std::vector<std::string>& words, std::vector<ObjectName>& out,
+bool resolve_names(const std::vector<std::string>& words, std::vector<KubectlTarget>& out,
                    api::Kind& type, std::string& error);
 
 }  // namespace mainspring::scenarios

@@ -47,7 +47,7 @@ std::string namespace_for(const KubectlCommand& command, api::Kind kind) {
   return api::kind_info(kind).namespaced ? command.ns : std::string();
 }
 
-Request request_for(Verb verb, const KubectlCommand& command, const ObjectName& object) {
+Request request_for(Verb verb, const KubectlCommand& command, const KubectlTarget& object) {
   Request r;
   r.verb = verb;
   r.kind = object.kind;
@@ -61,12 +61,12 @@ Json strategic(std::initializer_list<Json::Member> members) { return Json::objec
 // A job over a fixed list of named objects, one request chain after the other.
 class NamedJob : public KubectlLoop::Job {
  public:
-  explicit NamedJob(std::vector<ObjectName> objects) : objects_(std::move(objects)) {}
+  explicit NamedJob(std::vector<KubectlTarget> objects) : objects_(std::move(objects)) {}
   void start() override { next(); }
 
  protected:
-  virtual void begin(const ObjectName& object) = 0;
-  const ObjectName& current() const { return objects_[at_]; }
+  virtual void begin(const KubectlTarget& object) = 0;
+  const KubectlTarget& current() const { return objects_[at_]; }
   void next() {
     if (started_) ++at_;
     started_ = true;
@@ -76,7 +76,7 @@ class NamedJob : public KubectlLoop::Job {
       begin(objects_[at_]);
     }
   }
-  std::vector<ObjectName> objects_;
+  std::vector<KubectlTarget> objects_;
 
  private:
   size_t at_ = 0;
@@ -194,9 +194,8 @@ class ApplyJob final : public KubectlLoop::Job {
     const std::string remembered = api::to_sorted_json(modified) + "\n";
     modified.edit("metadata").edit("annotations").set(kLastApplied, Json(remembered));
     const api::KindInfo& info = api::kind_info(sent);
-    const Json patch = info.type ? api::three_way_patch(*info.type, last, modified,
-                                                        api::encode(live))
-                                 : modified;
+    const Json patch =
+        info.type ? api::three_way_patch(*info.type, last, modified, api::encode(live)) : modified;
     if (patch.empty()) {
       print(fmt::format("{} unchanged", printed(live)));
       ++at_;
@@ -246,7 +245,7 @@ class CreateJob final : public KubectlLoop::Job {
 
 class DeleteJob final : public KubectlLoop::Job {
  public:
-  DeleteJob(api::Kind type, std::vector<ObjectName> objects)
+  DeleteJob(api::Kind type, std::vector<KubectlTarget> objects)
       : type_(type), objects_(std::move(objects)) {}
   std::unique_ptr<Job> clone() const override { return std::make_unique<DeleteJob>(*this); }
 
@@ -256,11 +255,11 @@ class DeleteJob final : public KubectlLoop::Job {
       std::vector<api::ObjectRef> given;
       api::decode_all(document, ignored, &given);
       for (const api::ObjectRef& o : given) {
-        objects_.push_back(ObjectName{o->kind, o->metadata.name.str()});
+        objects_.push_back(KubectlTarget{o->kind, o->metadata.name.str()});
       }
     }
-    const bool chosen = command().has("selector") || command().has("all") ||
-                        command().has("field-selector");
+    const bool chosen =
+        command().has("selector") || command().has("all") || command().has("field-selector");
     if (!chosen) return remove_all();
     Request r;
     r.verb = Verb::kList;
@@ -273,7 +272,7 @@ class DeleteJob final : public KubectlLoop::Job {
     if (tag == kListTag) {
       if (!outcome.ok()) return fail(outcome);
       for (const api::ObjectRef& o : outcome.objects) {
-        if (selected(*o)) objects_.push_back(ObjectName{type_, o->metadata.name.str()});
+        if (selected(*o)) objects_.push_back(KubectlTarget{type_, o->metadata.name.str()});
       }
       if (objects_.empty()) print("No resources found");
       return remove_all();
@@ -283,7 +282,7 @@ class DeleteJob final : public KubectlLoop::Job {
       if (waiting_.empty()) end();
       return;
     }
-    const ObjectName& o = objects_[tag];
+    const KubectlTarget& o = objects_[tag];
     if (outcome.ok()) {
       print(fmt::format("{} \"{}\" deleted", resource_text(o.kind), o.name));
       waiting_.insert(tag);
@@ -344,7 +343,7 @@ class DeleteJob final : public KubectlLoop::Job {
   }
 
   api::Kind type_;
-  std::vector<ObjectName> objects_;
+  std::vector<KubectlTarget> objects_;
   std::set<uint32_t> waiting_;
   size_t answered_ = 0;
 };
@@ -355,7 +354,7 @@ class DeleteJob final : public KubectlLoop::Job {
 class PatchJob : public NamedJob {
  public:
   using NamedJob::NamedJob;
-  void begin(const ObjectName& object) override {
+  void begin(const KubectlTarget& object) override {
     submit(request_for(Verb::kGet, command(), object), kRead);
   }
   void on_outcome(uint32_t tag, const Outcome& outcome) override {
@@ -391,7 +390,7 @@ class PatchJob : public NamedJob {
 class SetJob final : public PatchJob {
  public:
   using PatchJob::PatchJob;
-  SetJob(std::vector<ObjectName> objects, std::vector<std::pair<std::string, std::string>> pairs)
+  SetJob(std::vector<KubectlTarget> objects, std::vector<std::pair<std::string, std::string>> pairs)
       : PatchJob(std::move(objects)), pairs_(std::move(pairs)) {}
   std::unique_ptr<Job> clone() const override { return std::make_unique<SetJob>(*this); }
 
@@ -453,7 +452,8 @@ class SetJob final : public PatchJob {
       const std::string only = command().flag("containers", "*");
       if (only != "*" && only != name) return Json();
       Json resources = Json::object();
-      if (command().has("requests")) resources.set("requests", quantities(command().flag("requests")));
+      if (command().has("requests"))
+        resources.set("requests", quantities(command().flag("requests")));
       if (command().has("limits")) resources.set("limits", quantities(command().flag("limits")));
       change.set("resources", resources);
     }
@@ -514,7 +514,7 @@ struct TaintChange {
 
 class TaintJob final : public PatchJob {
  public:
-  TaintJob(std::vector<ObjectName> objects, std::vector<TaintChange> changes)
+  TaintJob(std::vector<KubectlTarget> objects, std::vector<TaintChange> changes)
       : PatchJob(std::move(objects)), changes_(std::move(changes)) {}
   std::unique_ptr<Job> clone() const override { return std::make_unique<TaintJob>(*this); }
 
@@ -549,7 +549,7 @@ class TaintJob final : public PatchJob {
 
 class MetadataJob final : public PatchJob {
  public:
-  MetadataJob(std::vector<ObjectName> objects,
+  MetadataJob(std::vector<KubectlTarget> objects,
               std::vector<std::pair<std::string, std::optional<std::string>>> pairs)
       : PatchJob(std::move(objects)), pairs_(std::move(pairs)) {}
   std::unique_ptr<Job> clone() const override { return std::make_unique<MetadataJob>(*this); }
@@ -560,8 +560,7 @@ class MetadataJob final : public PatchJob {
     Json values = Json::object();
     for (const auto& [key, value] : pairs_) values.set(key, value ? Json(*value) : Json());
     done = label ? "labeled" : "annotated";
-    return strategic(
-        {{"metadata", strategic({{label ? "labels" : "annotations", values}})}});
+    return strategic({{"metadata", strategic({{label ? "labels" : "annotations", values}})}});
   }
 
  private:
@@ -570,13 +569,13 @@ class MetadataJob final : public PatchJob {
 
 class RawPatchJob final : public NamedJob {
  public:
-  RawPatchJob(std::vector<ObjectName> objects, Json patch, PatchType type)
+  RawPatchJob(std::vector<KubectlTarget> objects, Json patch, PatchType type)
       : NamedJob(std::move(objects)), patch_(std::move(patch)), type_(type) {}
   std::unique_ptr<Job> clone() const override { return std::make_unique<RawPatchJob>(*this); }
-  void begin(const ObjectName& object) override {
-    Request r = request_for(command().flag("subresource") == "status" ? Verb::kPatchStatusJson
-                                                                      : Verb::kPatch,
-                            command(), object);
+  void begin(const KubectlTarget& object) override {
+    Request r = request_for(
+        command().flag("subresource") == "status" ? Verb::kPatchStatusJson : Verb::kPatch,
+        command(), object);
     r.patch = patch_;
     r.patch_type = type_;
     submit(std::move(r), 0);
@@ -594,10 +593,10 @@ class RawPatchJob final : public NamedJob {
 
 class ScaleJob final : public NamedJob {
  public:
-  ScaleJob(std::vector<ObjectName> objects, int32_t replicas)
+  ScaleJob(std::vector<KubectlTarget> objects, int32_t replicas)
       : NamedJob(std::move(objects)), replicas_(replicas) {}
   std::unique_ptr<Job> clone() const override { return std::make_unique<ScaleJob>(*this); }
-  void begin(const ObjectName& object) override {
+  void begin(const KubectlTarget& object) override {
     Request r = request_for(Verb::kScale, command(), object);
     r.replicas = replicas_;
     submit(std::move(r), 0);
@@ -618,7 +617,7 @@ class UndoJob final : public NamedJob {
  public:
   using NamedJob::NamedJob;
   std::unique_ptr<Job> clone() const override { return std::make_unique<UndoJob>(*this); }
-  void begin(const ObjectName& object) override {
+  void begin(const KubectlTarget& object) override {
     submit(request_for(Verb::kGet, command(), object), kRead);
   }
   void on_outcome(uint32_t tag, const Outcome& outcome) override {
@@ -626,9 +625,10 @@ class UndoJob final : public NamedJob {
     if (tag == kRead) {
       deployment_ = api::cast<api::Deployment>(outcome.object);
       if (deployment_->spec.paused) {
-        return fail(fmt::format("you cannot rollback a paused deployment; resume it first with "
-                                "'kubectl rollout resume {}' and try again",
-                                printed(*deployment_)));
+        return fail(
+            fmt::format("you cannot rollback a paused deployment; resume it first with "
+                        "'kubectl rollout resume {}' and try again",
+                        printed(*deployment_)));
       }
       Request r;
       r.verb = Verb::kList;
@@ -670,8 +670,9 @@ class UndoJob final : public NamedJob {
         if (revision_of(*rs) == wanted) to = rs;
       }
     }
-    if (!to) return fail(fmt::format("no rollout history found for deployment \"{}\"",
-                                     deployment_->metadata.name.view()));
+    if (!to)
+      return fail(fmt::format("no rollout history found for deployment \"{}\"",
+                              deployment_->metadata.name.view()));
     api::PodTemplateSpec restored = to->spec.template_;
     restored.metadata.labels.erase("pod-template-hash");
     Json op = strategic({{"op", Json("replace")},
@@ -692,7 +693,7 @@ class RolloutStatusJob final : public NamedJob {
  public:
   using NamedJob::NamedJob;
   std::unique_ptr<Job> clone() const override { return std::make_unique<RolloutStatusJob>(*this); }
-  void begin(const ObjectName& object) override {
+  void begin(const KubectlTarget& object) override {
     submit(request_for(Verb::kGet, command(), object), 0);
   }
   void on_timer(uint32_t) override { begin(current()); }
@@ -706,10 +707,11 @@ class RolloutStatusJob final : public NamedJob {
     if (reason == "ProgressDeadlineExceeded") {
       return fail(fmt::format("deployment \"{}\" exceeded its progress deadline", current().name));
     }
-    const bool done = status["observedGeneration"].as_int() >= tree["metadata"]["generation"].as_int() &&
-                      status["updatedReplicas"].as_int() >= wanted &&
-                      status["replicas"].as_int() <= status["updatedReplicas"].as_int() &&
-                      status["availableReplicas"].as_int() >= status["updatedReplicas"].as_int();
+    const bool done =
+        status["observedGeneration"].as_int() >= tree["metadata"]["generation"].as_int() &&
+        status["updatedReplicas"].as_int() >= wanted &&
+        status["replicas"].as_int() <= status["updatedReplicas"].as_int() &&
+        status["availableReplicas"].as_int() >= status["updatedReplicas"].as_int();
     if (!done) return timer(api::Duration::millis(500), 0);
     print(fmt::format("deployment \"{}\" successfully rolled out", current().name));
     next();
@@ -723,7 +725,7 @@ class DrainJob final : public NamedJob {
   using NamedJob::NamedJob;
   std::unique_ptr<Job> clone() const override { return std::make_unique<DrainJob>(*this); }
 
-  void begin(const ObjectName& object) override {
+  void begin(const KubectlTarget& object) override {
     Request r = request_for(Verb::kPatch, command(), object);
     r.patch_type = PatchType::kStrategicMerge;
     r.patch = strategic({{"spec", strategic({{"unschedulable", Json(true)}})}});
@@ -796,16 +798,16 @@ class DrainJob final : public NamedJob {
       if (!api::is_terminal(pod)) {
         if (api::is_daemon_set_pod(pod)) {
           if (command().has("ignore-daemonsets")) continue;
-          return fail(fmt::format("unable to drain node \"{}\" due to error: cannot delete "
-                                  "DaemonSet-managed Pods (use --ignore-daemonsets to ignore): {}/{}",
-                                  current().name, pod.metadata.namespace_.view(),
-                                  pod.metadata.name.view()));
+          return fail(fmt::format(
+              "unable to drain node \"{}\" due to error: cannot delete "
+              "DaemonSet-managed Pods (use --ignore-daemonsets to ignore): {}/{}",
+              current().name, pod.metadata.namespace_.view(), pod.metadata.name.view()));
         }
         if (!api::controller_of(pod) && !command().has("force")) {
-          return fail(fmt::format("unable to drain node \"{}\" due to error: cannot delete Pods that "
-                                  "declare no controller (use --force to override): {}/{}",
-                                  current().name, pod.metadata.namespace_.view(),
-                                  pod.metadata.name.view()));
+          return fail(fmt::format(
+              "unable to drain node \"{}\" due to error: cannot delete Pods that "
+              "declare no controller (use --force to override): {}/{}",
+              current().name, pod.metadata.namespace_.view(), pod.metadata.name.view()));
         }
       }
       pods_.push_back(Pod{pod.metadata.namespace_, pod.metadata.name, pod.metadata.uid});
@@ -902,7 +904,7 @@ std::unique_ptr<KubectlLoop::Job> make_create(const KubectlCommand& c, std::stri
 }
 
 std::unique_ptr<KubectlLoop::Job> make_autoscale(const KubectlCommand& c,
-                                                 const std::vector<ObjectName>& objects,
+                                                 const std::vector<KubectlTarget>& objects,
                                                  std::string& error) {
   int64_t min = 1, max = 0, cpu = 80;
   if (c.has("min")) to_int(c.flag("min"), min);
@@ -982,7 +984,7 @@ std::unique_ptr<KubectlLoop::Job> make_kubectl_job(const KubectlCommand& c, std:
   if (c.verb == "cordon" || c.verb == "uncordon" || c.verb == "drain") {
     words.insert(words.begin(), "nodes");
   }
-  std::vector<ObjectName> objects;
+  std::vector<KubectlTarget> objects;
   api::Kind type{};
   if (!resolve_names(words, objects, type, error)) return nullptr;
   const bool chooses = c.has("selector") || c.has("all") || c.has("field-selector");
