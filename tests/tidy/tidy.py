@@ -77,7 +77,9 @@ BANNED = [
     _ban(
         "std-random",
         r"\b(?:mt19937(?:_64)?|minstd_rand0?|default_random_engine|ranlux\w+|knuth_b|"
-        r"\w+_engine|BitGen)\b|\bstd::\w+_distribution\b|#\s*include\s*<random>",
+        r"(?:default_random|linear_congruential|mersenne_twister|subtract_with_carry|"
+        r"discard_block|independent_bits|shuffle_order)_engine|BitGen)\b|"
+        r"\bstd::\w+_distribution\b|#\s*include\s*<random>",
         "engines and distributions differ between libraries: use the streams and distributions of "
         "sim/random.h",
     ),
