@@ -568,7 +568,7 @@ void ClusterCache::unplace(PodState& state) {
   const PodInfo& pod = *state.pod;
   if (const auto slot = node_index_.find(pod.node_name)) {
     NodeInfo& n = nodes_[*slot];
-    n.remove_pod(pod.uid());
+    n.remove_pod(pod);
     touch(n);
     release_if_empty(*slot);
   }

@@ -40,10 +40,11 @@ size_t nodes_to_find(size_t n, int32_t percentage) {
   return std::max(n * static_cast<size_t>(p) / 100, kMinNodes);
 }
 
-size_t pick_host(std::span<const int64_t> totals) {
+size_t pick_host(std::span<const int64_t> totals, std::vector<uint32_t>* scratch) {
   // What sifting down does to the root of every subtree: it stays unless a child's root is
   // greater, and then the left one rises unless the right one is greater still.
-  std::vector<uint32_t> root(totals.size());
+  scratch->resize(totals.size());
+  uint32_t* const root = scratch->data();
   const size_t n = totals.size();
   for (size_t i = n; i-- > 0;) {
     root[i] = static_cast<uint32_t>(i);

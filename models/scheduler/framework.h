@@ -91,7 +91,11 @@ class Profile {
 
 // The index of the winner among totals: the root of Kubernetes 1.35's heap over the list (fact
 // sheet §4).
-size_t pick_host(std::span<const int64_t> totals);
+size_t pick_host(std::span<const int64_t> totals, std::vector<uint32_t>* scratch);
+inline size_t pick_host(std::span<const int64_t> totals) {
+  std::vector<uint32_t> scratch;
+  return pick_host(totals, &scratch);
+}
 
 // How many feasible nodes are looked for among n (fact sheet §3.1). `percentage` 0: adaptive.
 size_t nodes_to_find(size_t n, int32_t percentage);

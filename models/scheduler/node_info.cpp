@@ -62,17 +62,30 @@ void NodeInfo::add_pod(PodInfoRef pod, LabelClass label_class) {
   pods.push_back({std::move(pod), label_class});
 }
 
+void NodeInfo::remove_at(size_t index) {
+  const PodInfo& pod = *pods[index].pod;
+  if (pod.t->has_pod_affinity) swap_remove(pods_with_affinity, pod.uid());
+  if (!pod.t->required_anti_affinity.empty()) {
+    swap_remove(pods_with_required_anti_affinity, pod.uid());
+  }
+  count(pod, pods[index].label_class, -1);
+  std::swap(pods[index], pods.back());
+  pods.pop_back();
+}
+
 bool NodeInfo::remove_pod(const api::Str& uid) {
   for (size_t i = 0; i < pods.size(); ++i) {
-    const PodInfo& pod = *pods[i].pod;
-    if (pod.uid() != uid) continue;
-    if (pod.t->has_pod_affinity) swap_remove(pods_with_affinity, uid);
-    if (!pod.t->required_anti_affinity.empty()) {
-      swap_remove(pods_with_required_anti_affinity, uid);
-    }
-    count(pod, pods[i].label_class, -1);
-    std::swap(pods[i], pods.back());
-    pods.pop_back();
+    if (pods[i].pod->uid() != uid) continue;
+    remove_at(i);
+    return true;
+  }
+  return false;
+}
+
+bool NodeInfo::remove_pod(const PodInfo& pod) {
+  for (size_t i = 0; i < pods.size(); ++i) {
+    if (pods[i].pod.get() != &pod) continue;
+    remove_at(i);
     return true;
   }
   return false;

@@ -63,8 +63,11 @@ struct NodeInfo {
   void add_pod(PodInfoRef pod, LabelClass label_class);
   // Swaps with the last pod. False if the pod is not here.
   bool remove_pod(const api::Str& uid);
+  // The same, for the very object that was added.
+  bool remove_pod(const PodInfo& pod);
 
  private:
+  void remove_at(size_t index);
   void count(const PodInfo& pod, LabelClass label_class, int32_t sign);
 };
 

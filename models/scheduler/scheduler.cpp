@@ -467,9 +467,11 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
   return d->message.empty();
 }
 
-Decision Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
-                           const PodInfoRef& pod, std::vector<Profile::PluginScores>* detail) {
-  Decision d;
+const Decision& Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
+                                  const PodInfoRef& pod,
+                                  std::vector<Profile::PluginScores>* detail) {
+  Decision& d = scratch_.decision;
+  d.clear();
   cluster_.refresh();
   scratch_.state.reset();
   scratch_.preemptions.clear();
@@ -501,7 +503,7 @@ Decision Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
     d.message = s.message();
     return d;
   }
-  d.node = d.feasible[pick_host(d.totals)];
+  d.node = d.feasible[pick_host(d.totals, &scratch_.heap)];
   follow_preference(&d);
   return d;
 }
@@ -527,7 +529,7 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   }
   if (cluster_.is_assumed(pod->uid())) return queue_.done(pod->uid());
 
-  Decision d = decide(ctx, queued.profile, pod);
+  const Decision& d = decide(ctx, queued.profile, pod);
   Profile& profile = profiles_[queued.profile];
   Cycle cycle{ctx,  cluster_,        queue_.nominator,
               profile, pod, &scratch_.state, &scratch_.preemptions};

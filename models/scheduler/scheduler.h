@@ -64,6 +64,19 @@ struct Decision {
   std::string pre_filter_message;
   std::vector<uint32_t> feasible;  // in the order found
   std::vector<int64_t> totals;     // by feasible node; empty when there was only one
+
+  // Makes it as new, but for the memory it holds.
+  void clear() {
+    kind = Kind::kError;
+    node = 0;
+    message.clear();
+    statuses.clear();
+    unschedulable_plugins.clear();
+    pending_plugins.clear();
+    pre_filter_message.clear();
+    feasible.clear();
+    totals.clear();
+  }
 };
 
 class Scheduler final : public client::ControlLoop {
@@ -87,8 +100,8 @@ class Scheduler final : public client::ControlLoop {
                   const client::Outcome& outcome) override;
 
   // Runs filters and scores for a pod on the current snapshot; moves the start index, touches
-  // nothing else. `detail`, if given, gets every plugin's scores.
-  Decision decide(client::ControlContext& ctx, size_t profile, const PodInfoRef& pod,
+  // nothing else. `detail`, if given, gets every plugin's scores. Valid until the next call.
+  const Decision& decide(client::ControlContext& ctx, size_t profile, const PodInfoRef& pod,
                   std::vector<Profile::PluginScores>* detail = nullptr);
 
   ClusterCache& cluster() { return cluster_; }
@@ -117,7 +130,9 @@ class Scheduler final : public client::ControlLoop {
   // Memory of the cycle, kept from one to the next; never part of the state.
   struct Scratch {
     CycleState state;
+    Decision decision;
     std::vector<const NodeInfo*> nodes;
+    std::vector<uint32_t> heap;
     std::vector<uint32_t> restricted;
     std::vector<Preemption> preemptions;
     NodeVerdicts verdicts;
