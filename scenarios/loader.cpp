@@ -16,6 +16,7 @@
 #include "models/api/time_text.h"
 #include "models/api/validation.h"
 #include "models/api/yaml.h"
+#include "scenarios/trace_file.h"
 #include "scenarios/units.h"
 #include "sim/hash.h"
 
@@ -192,7 +193,23 @@ void check_behaviors(const spec::ScenarioFile& s, const Json& tree, Checker& che
   }
 }
 
-void check_traffic(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
+void check_trace(const spec::TrafficSpec& t, const fs::path& folder, Checker& check) {
+  if (t.file.empty()) {
+    check.bad("file", "expected a CSV file");
+    return;
+  }
+  const std::string path = (folder / t.file.str()).string();
+  std::string text, error;
+  std::vector<traffic::RatePoint> rows;
+  if (!read_file(path, text)) {
+    check.bad("file", fmt::format("{} cannot be read", path));
+  } else if (!parse_rate_trace(text, t.column.str(), rows, error)) {
+    check.bad("file", fmt::format("{}: {}", path, error));
+  }
+}
+
+void check_traffic(const spec::ScenarioFile& s, const Json& tree, const fs::path& folder,
+                   Checker& check) {
   size_t i = 0;
   for (const spec::TrafficSpec& t : s.traffic) {
     const std::string path = indexed("traffic", i);
@@ -212,7 +229,7 @@ void check_traffic(const spec::ScenarioFile& s, const Json& tree, Checker& check
     const bool by_rate = t.shape != "Ramp" && t.shape != "Trace";
     if (by_rate && t.rate.empty()) check.bad("rate", "expected requests per second");
     if (t.shape == "Ramp" && t.points.size() < 2) check.bad("points", "expected at least two points");
-    if (t.shape == "Trace" && t.file.empty()) check.bad("file", "expected a CSV file");
+    if (t.shape == "Trace") check_trace(t, folder, check);
     if ((t.shape == "Spike" || t.shape == "Diurnal") && t.peak.empty()) {
       check.bad("peak", "expected requests per second");
     }
@@ -491,11 +508,11 @@ LoadedScenario load_scenario(const std::string& path,
                [](std::string_view t) { return api::parse_time(t).has_value(); });
   check_cluster(s, tree, check);
   check_behaviors(s, tree, check);
-  check_traffic(s, tree, check);
+  const fs::path folder = fs::path(path).parent_path();
+  check_traffic(s, tree, folder, check);
   check_faults(s, tree, check);
   check_expectations(s, tree, check);
 
-  const fs::path folder = fs::path(path).parent_path();
   for (size_t i = 0; i < s.manifests.size(); ++i) {
     const std::string pattern = (folder / s.manifests[i].str()).string();
     const std::vector<std::string> files = expand_glob(pattern);

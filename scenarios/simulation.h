@@ -19,6 +19,9 @@
 namespace mainspring::node {
 class NodeFleet;
 }
+namespace mainspring::traffic {
+class RequestEngine;
+}
 
 namespace mainspring::scenarios {
 
@@ -46,7 +49,7 @@ class Simulation {
   sim::ComponentRef<node::NodeFleet> fleet() const { return fleet_; }
 
  private:
-  void add_machines(const LoadedScenario& scenario);
+  void create_objects(const LoadedScenario& scenario);
 
   sim::World world_;
   uint64_t seed_ = 0;
@@ -56,6 +59,8 @@ class Simulation {
   sim::ComponentRef<apiserver::ControlHost> scheduler_;
   sim::ComponentRef<apiserver::ControlHost> controllers_;
   sim::ComponentRef<apiserver::ControlHost> kubectl_;
+  sim::ComponentRef<traffic::RequestEngine> engine_;
+  bool flushed_ = false;
 };
 
 }  // namespace mainspring::scenarios

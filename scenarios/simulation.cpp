@@ -1,0 +1,189 @@
+#include "scenarios/simulation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/api/defaulting.h"
+#include "models/autoscaling/registry.h"
+#include "models/cloud/cloud.h"
+#include "models/controllers/registry.h"
+#include "models/faults/fault.h"
+#include "models/node/node_fleet.h"
+#include "models/scheduler/scheduler.h"
+#include "models/traffic/request_engine.h"
+#include "scenarios/convert.h"
+#include "scenarios/kubectl/kubectl_loop.h"
+#include "scenarios/samples.h"
+#include "scenarios/units.h"
+#include "sim/hash.h"
+
+namespace mainspring::scenarios {
+
+namespace {
+
+// Stands between the fault dispatcher and the traffic: a spike's factor for one source or all.
+class SpikePort final : public sim::Cloneable<SpikePort> {
+ public:
+  explicit SpikePort(sim::ComponentRef<traffic::RequestEngine> engine) : engine_(engine) {}
+  std::string_view name() const override { return "traffic-spikes"; }
+  void handle(sim::World& world, const sim::Event& event) override {
+    traffic::RequestEngine& engine = world.get(engine_);
+    const double factor = static_cast<double>(event.b) / 1000.0;
+    const sim::Duration ramp = sim::Duration::millis(event.c);
+    for (uint32_t s = 0; s < engine.source_count(); ++s) {
+      if (event.a == UINT32_MAX || event.a == s) {
+        engine.set_factor(world, traffic::SourceIndex(s), factor, ramp);
+      }
+    }
+  }
+
+ private:
+  sim::ComponentRef<traffic::RequestEngine> engine_;
+};
+
+// Writes "sample.cluster" records.
+class Sampler final : public sim::Cloneable<Sampler> {
+ public:
+  Sampler(sim::ComponentRef<node::NodeFleet> fleet, sim::ComponentRef<cloud::Cloud> cloud)
+      : fleet_(fleet), cloud_(cloud) {}
+  std::string_view name() const override { return "sampler"; }
+  void start(sim::World& world) override {
+    world.schedule(sim::Duration(), id(), sim::EventKind(uint16_t{0}));
+  }
+  void handle(sim::World& world, const sim::Event&) override {
+    const node::NodeFleet& fleet = world.get(fleet_);
+    ClusterSample sample;
+    for (node::NodeIndex n = 0; n < fleet.machine_count(); ++n) {
+      if (fleet.state(n) != node::MachineState::kUp) continue;
+      sample.cpu_used_milli += fleet.node_cpu_used(n).value / 1000;
+      sample.cpu_capacity_milli += fleet.spec(n).cpu_milli;
+      sample.memory_used_bytes += fleet.node_memory_used(world, n);
+    }
+    const cloud::Cloud& cloud = world.get(cloud_);
+    sample.cost_micro_usd = cloud.cost_micros(world.now());
+    for (cloud::PoolIndex p = 0; p < cloud.pool_count(); ++p) {
+      sample.cost_rate_micro_usd_h += static_cast<int64_t>(cloud.machines(p).size()) *
+                                      cloud.pool(p).type.price_per_hour_micros;
+    }
+    if (!(sample == last_) || world.now() == sim::SimTime()) {
+      world.record("sample.cluster", "", encode_sample(sample));
+      last_ = sample;
+    }
+    world.schedule(kSamplePeriod, id(), sim::EventKind(uint16_t{0}));
+  }
+
+ private:
+  sim::ComponentRef<node::NodeFleet> fleet_;
+  sim::ComponentRef<cloud::Cloud> cloud_;
+  ClusterSample last_;
+};
+
+apiserver::ApiServer::Options server_options(const LoadedScenario& scenario) {
+  apiserver::ApiServer::Options options;
+  options.epoch_unix_ns = scenario.epoch_unix_ns;
+  if (!scenario.spec.cluster.control_plane) return options;
+  const spec::ControlPlaneSpec& c = *scenario.spec.cluster.control_plane;
+  options.latency.request = duration_or_zero(c.request_latency);
+  options.latency.response = duration_or_zero(c.request_latency);
+  options.latency.watch = duration_or_zero(c.watch_latency);
+  options.latency.jitter = duration_or_zero(c.latency_jitter);
+  return options;
+}
+
+// Objects as the API server will take them, namespaces first, then what others refer to.
+int creation_rank(api::Kind kind) {
+  switch (kind) {
+    case api::Kind::Namespace:
+      return 0;
+    case api::Kind::PriorityClass:
+    case api::Kind::StorageClass:
+    case api::Kind::ServiceAccount:
+    case api::Kind::ConfigMap:
+    case api::Kind::Secret:
+    case api::Kind::ResourceQuota:
+    case api::Kind::LimitRange:
+      return 1;
+    default:
+      return 2;
+  }
+}
+
+}  // namespace
+
+Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options)
+    : world_(options.seed.value_or(static_cast<uint64_t>(scenario.spec.seed))),
+      seed_(options.seed.value_or(static_cast<uint64_t>(scenario.spec.seed))),
+      end_(sim::SimTime() + scenario.horizon) {
+  if (!options.keep_journal) world_.journal().set_storage(sim::JournalStorage::kDigestOnly);
+  server_ = world_.add<apiserver::ApiServer>(server_options(scenario));
+  fleet_ = world_.add<node::NodeFleet>(convert_fleet(scenario, server_));
+  const auto cloud = world_.add<cloud::Cloud>(convert_cloud(scenario, server_, fleet_));
+  const traffic::Traffic traffic =
+      traffic::add_traffic(world_, server_, fleet_, convert_traffic(scenario));
+  engine_ = traffic.engine;
+  const auto spikes = world_.add<SpikePort>(traffic.engine);
+  world_.add<faults::FaultInjector>(faults::FaultInjector::Options{
+      fleet_, cloud, faults::TrafficPort{spikes.id(), 0}, convert_faults(scenario)});
+  world_.add<Sampler>(fleet_, cloud);
+
+  controllers_ = world_.add<apiserver::ControlHost>("kube-controller-manager", server_);
+  world_.get(controllers_).set_metrics(fleet_.id());
+  std::vector<std::unique_ptr<client::ControlLoop>> loops;
+  controllers::register_controllers(loops, convert_controllers(scenario));
+  autoscaling::register_autoscalers(loops, convert_autoscaling(scenario));
+  for (std::unique_ptr<client::ControlLoop>& loop : loops) {
+    world_.get(controllers_).add(std::move(loop));
+  }
+  scheduler_ = world_.add<apiserver::ControlHost>("kube-scheduler", server_);
+  world_.get(scheduler_).add(scheduler::make_scheduler({}));
+
+  std::vector<KubectlStep> steps;
+  for (const TimelineEntry& entry : scenario.timeline) {
+    steps.push_back({world_.get(server_).wall(sim::SimTime() + entry.at), entry.command,
+                     entry.background});
+  }
+  kubectl_ = world_.add<apiserver::ControlHost>("kubectl", server_);
+  world_.get(kubectl_).add(std::make_unique<KubectlLoop>(std::move(steps)));
+
+  world_.get(cloud).create_initial(world_);
+  world_.start();
+  create_objects(scenario);
+}
+
+// The manifests' objects exist from the start of the run: they were applied at that moment.
+void Simulation::create_objects(const LoadedScenario& scenario) {
+  std::vector<api::ObjectRef> objects = scenario.objects;
+  std::stable_sort(objects.begin(), objects.end(),
+                   [](const api::ObjectRef& a, const api::ObjectRef& b) {
+                     return creation_rank(a->kind) < creation_rank(b->kind);
+                   });
+  for (const api::ObjectRef& object : objects) {
+    client::Request request;
+    request.verb = client::Verb::kCreate;
+    request.kind = object->kind;
+    request.ns = object->metadata.namespace_.empty() ? scenario.spec.namespace_
+                                                     : object->metadata.namespace_;
+    api::Ref<api::Object> body = api::clone(*object);
+    body->metadata.resource_version = api::Str();
+    request.body = body;
+    const client::Outcome outcome = world_.get(server_).execute(world_, request);
+    if (!outcome.ok()) {
+      world_.record("model.note",
+                    fmt::format("{}/{}", api::kind_name_of(*object), object->metadata.name.view()),
+                    fmt::format("The API server refused it: {}", outcome.message.view()));
+    }
+  }
+}
+
+bool Simulation::run_until(sim::SimTime until) {
+  world_.run_until(std::min(until, end_));
+  if (world_.now() < end_) return false;
+  if (!flushed_) world_.get(engine_).flush(world_);
+  flushed_ = true;
+  return true;
+}
+
+}  // namespace mainspring::scenarios
