@@ -6,6 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "sim/check.h"
+
 namespace mainspring::scheduler {
 
 namespace {
@@ -92,7 +94,7 @@ Profile::Profile(std::string scheduler_name, const Registry& registry,
     : name_(std::move(scheduler_name)) {
   for (const PluginWeight& p : plugins) {
     const PluginId id = registry.find(p.name);
-    if (id == kNoPlugin) continue;
+    MAINSPRING_CHECK(id != kNoPlugin, "no scheduler plugin is named {}", p.name);
     plugins_.push_back(registry.entries()[static_cast<size_t>(id)].make(config, cluster));
     plugins_.back()->set_id(id);
     weights_[static_cast<size_t>(id)] = p.weight == 0 ? 1 : p.weight;
