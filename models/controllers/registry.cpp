@@ -18,6 +18,9 @@ void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loo
   add(make_taint_eviction_controller());
   add(make_pod_gc_controller(options.pod_gc));
   add(make_garbage_collector(options.garbage_collector));
+  add(make_disruption_controller());
+  add(make_namespace_controller(options.namespace_));
+  add(make_statefulset_controller(options.statefulset));
 }
 
 }  // namespace mainspring::controllers

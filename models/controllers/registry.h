@@ -6,11 +6,14 @@
 
 #include "models/client/control_loop.h"
 #include "models/controllers/deployment_controller.h"
+#include "models/controllers/disruption_controller.h"
 #include "models/controllers/endpointslice_controller.h"
 #include "models/controllers/garbage_collector.h"
+#include "models/controllers/namespace_controller.h"
 #include "models/controllers/node_lifecycle_controller.h"
 #include "models/controllers/pod_gc_controller.h"
 #include "models/controllers/replicaset_controller.h"
+#include "models/controllers/statefulset_controller.h"
 #include "models/controllers/taint_eviction_controller.h"
 
 namespace mainspring::controllers {
@@ -23,6 +26,8 @@ struct Options {
   NodeLifecycleOptions node_lifecycle;
   PodGcOptions pod_gc;
   GarbageCollectorOptions garbage_collector;
+  NamespaceOptions namespace_;
+  StatefulSetOptions statefulset;
 };
 
 // Appends one loop per controller, in a fixed order: that in which they hear of a change.
