@@ -58,33 +58,6 @@ bool scale_of(const api::Object& o, Scale* scale) {
   return true;
 }
 
-// The text form of a selector, as labels.Selector prints it.
-std::string selector_text(const api::LabelSelector& s) {
-  std::vector<std::pair<std::string, std::string>> parts;
-  for (const auto& [k, v] : s.match_labels) {
-    parts.emplace_back(k.str(), fmt::format("{}={}", k.view(), v.view()));
-  }
-  for (const api::LabelSelectorRequirement& r : s.match_expressions) {
-    std::vector<std::string> values;
-    for (const api::Str& v : r.values) values.push_back(v.str());
-    std::sort(values.begin(), values.end());
-    const std::string list = fmt::format("{}", fmt::join(values, ","));
-    std::string text;
-    if (r.operator_ == api::label_selector_operator::kIn) {
-      text = fmt::format("{} in ({})", r.key.view(), list);
-    } else if (r.operator_ == api::label_selector_operator::kNotIn) {
-      text = fmt::format("{} notin ({})", r.key.view(), list);
-    } else {
-      text = (r.operator_ == api::label_selector_operator::kExists ? "" : "!") + r.key.str();
-    }
-    parts.emplace_back(r.key.str(), text);
-  }
-  std::sort(parts.begin(), parts.end());
-  std::vector<std::string> texts;
-  for (const auto& [key, text] : parts) texts.push_back(text);
-  return fmt::format("{}", fmt::join(texts, ","));
-}
-
 void set_condition(HorizontalPodAutoscalerStatus& status, std::string_view type,
                    std::string_view value, std::string_view reason, const std::string& message,
                    Time now) {
@@ -587,7 +560,7 @@ std::string HorizontalController::check_selector(Sync& s, const Key& key, const 
   if (claimants.size() < 2 || pods->empty()) return {};
   const std::string message =
       fmt::format("pods by selector {} are controlled by multiple HPAs: [{}]",
-                  selector_text(*scale.selector), fmt::join(claimants, " "));
+                  api::Selector::compile(*scale.selector).value_or(api::Selector()).to_string(), fmt::join(claimants, " "));
   s.event(kWarning, "AmbiguousSelector", message);
   s.condition(condition::kScalingActive, kFalse, "AmbiguousSelector", message);
   return message;

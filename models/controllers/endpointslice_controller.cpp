@@ -545,7 +545,7 @@ class EndpointSliceController final : public client::Reconciler {
 
 bool EndpointSliceController::selects(const Service& service, const Pod& pod) {
   return !service.spec.selector.empty() &&
-         has_labels(service.spec.selector, pod.metadata.labels);
+         api::matches_all(service.spec.selector, pod.metadata.labels);
 }
 
 void EndpointSliceController::collect(ReconcileContext& ctx, const Service& service) {

@@ -21,6 +21,7 @@ void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loo
   add(make_disruption_controller());
   add(make_namespace_controller(options.namespace_));
   add(make_statefulset_controller(options.statefulset));
+  add(make_daemonset_controller(options.daemonset));
 }
 
 }  // namespace mainspring::controllers

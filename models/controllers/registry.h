@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/client/control_loop.h"
+#include "models/controllers/daemonset_controller.h"
 #include "models/controllers/deployment_controller.h"
 #include "models/controllers/disruption_controller.h"
 #include "models/controllers/endpointslice_controller.h"
@@ -28,6 +29,7 @@ struct Options {
   GarbageCollectorOptions garbage_collector;
   NamespaceOptions namespace_;
   StatefulSetOptions statefulset;
+  DaemonSetOptions daemonset;
 };
 
 // Appends one loop per controller, in a fixed order: that in which they hear of a change.

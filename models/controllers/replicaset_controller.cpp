@@ -375,7 +375,7 @@ ReplicaSetStatus ReplicaSetController::status_of(const Inputs& in, const Pods& p
   s.ready_replicas = 0;
   s.available_replicas = 0;
   for (const PodRef& pod : pods) {
-    if (has_labels(rs.spec.template_.metadata.labels, pod->metadata.labels)) {
+    if (api::matches_all(rs.spec.template_.metadata.labels, pod->metadata.labels)) {
       ++s.fully_labeled_replicas;
     }
     if (!api::is_ready(*pod)) continue;

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 
+#include "models/api/tolerations.h"
 #include "models/controllers/script.h"
 #include "models/controllers/taints.h"
 #include "models/controllers/util.h"
@@ -34,7 +35,7 @@ std::optional<api::Duration> toleration_time(const std::vector<api::Taint>& tain
   for (const api::Taint& taint : taints) {
     const api::Toleration* used = nullptr;
     for (const api::Toleration& t : pod.spec.tolerations) {
-      if (!used && tolerates(t, taint)) used = &t;
+      if (!used && api::tolerates(t, taint)) used = &t;
     }
     if (!used) return std::nullopt;
     if (!used->toleration_seconds) continue;

@@ -65,16 +65,6 @@ bool has_taint(const api::Node& node, std::string_view key, std::string_view eff
   });
 }
 
-bool tolerates(const api::Toleration& toleration, const api::Taint& taint) {
-  if (!toleration.effect.empty() && toleration.effect != taint.effect) return false;
-  if (!toleration.key.empty() && toleration.key != taint.key) return false;
-  if (toleration.operator_ == api::toleration_operator::kExists) return true;
-  if (toleration.operator_.empty() || toleration.operator_ == api::toleration_operator::kEqual) {
-    return toleration.value == taint.value;
-  }
-  return false;
-}
-
 Error swap_taints(Script& script, const api::Node& node, std::vector<api::Taint> add,
                   const std::vector<api::Taint>& remove, bool* done) {
   *done = true;

@@ -1,6 +1,6 @@
 // Taints of nodes, and writing them as Kubernetes' controllers do.
 // Source: pkg/controller/controller_utils.go (AddOrUpdateTaintOnNode, RemoveTaintOffNode),
-// pkg/util/taints, component-helpers tolerations; v1.35.
+// pkg/util/taints; v1.35.
 #pragma once
 
 #include <string_view>
@@ -20,7 +20,6 @@ api::Taint make_taint(std::string_view key, std::string_view effect);
 // Same key and effect.
 bool same_taint(const api::Taint& a, const api::Taint& b);
 bool has_taint(const api::Node& node, std::string_view key, std::string_view effect);
-bool tolerates(const api::Toleration& toleration, const api::Taint& taint);
 
 // Adds some taints (stamped with the time) and removes others, a read and a patch for each kind of
 // change, again on conflict. *done tells whether both went through.

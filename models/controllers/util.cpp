@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <bit>
 #include <charconv>
 
@@ -31,40 +30,6 @@ std::pair<std::string_view, std::string_view> split_key(const Key& key) {
   const size_t slash = k.find('/');
   if (slash == std::string_view::npos) return {std::string_view(), k};
   return {k.substr(0, slash), k.substr(slash + 1)};
-}
-
-bool has_labels(const api::StrMap& wanted, const api::StrMap& labels) {
-  for (const auto& [key, value] : wanted) {
-    const api::Str* has = labels.find(key);
-    if (!has || *has != value) return false;
-  }
-  return true;
-}
-
-bool matches(const api::LabelSelector& selector, const api::StrMap& labels) {
-  if (!has_labels(selector.match_labels, labels)) return false;
-  for (const api::LabelSelectorRequirement& r : selector.match_expressions) {
-    const api::Str* has = labels.find(r.key);
-    const auto listed = [&] {
-      return std::find(r.values.begin(), r.values.end(), *has) != r.values.end();
-    };
-    if (r.operator_ == api::label_selector_operator::kIn) {
-      if (!has || !listed()) return false;
-    } else if (r.operator_ == api::label_selector_operator::kNotIn) {
-      if (has && listed()) return false;
-    } else if (r.operator_ == api::label_selector_operator::kExists) {
-      if (!has) return false;
-    } else if (r.operator_ == api::label_selector_operator::kDoesNotExist) {
-      if (has) return false;
-    } else {
-      return false;
-    }
-  }
-  return true;
-}
-
-bool matches(const api::Opt<api::LabelSelector>& selector, const api::StrMap& labels) {
-  return selector && matches(*selector, labels);
 }
 
 bool selects_everything(const api::LabelSelector& selector) {

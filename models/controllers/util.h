@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/api/labels.h"
 #include "models/api/object.h"
 #include "models/api/pod_helpers.h"
 #include "models/api/types/core.h"
@@ -25,10 +26,7 @@ Key make_key(std::string_view ns, std::string_view name);
 std::pair<std::string_view, std::string_view> split_key(const Key& key);
 
 // Whether the labels satisfy the selector. An empty selector matches everything, null nothing.
-bool matches(const api::LabelSelector& selector, const api::StrMap& labels);
-bool matches(const api::Opt<api::LabelSelector>& selector, const api::StrMap& labels);
-// Whether every label of `wanted` is there.
-bool has_labels(const api::StrMap& wanted, const api::StrMap& labels);
+using api::matches;
 bool selects_everything(const api::LabelSelector& selector);
 
 // The name and uid of the controlling owner if it is of this kind, else null.
