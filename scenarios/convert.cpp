@@ -204,12 +204,7 @@ std::vector<faults::FaultSpec> convert_faults(const LoadedScenario& s) {
       fault.factor_per_mille = static_cast<int64_t>(number(f.traffic_spike->factor) * 1000 + 0.5);
       fault.duration = duration_or_zero(f.traffic_spike->duration);
       fault.ramp = duration_or_zero(f.traffic_spike->ramp_up);
-      for (size_t i = 0; i < s.spec.traffic.size(); ++i) {
-        if (!f.traffic_spike->traffic.empty() &&
-            s.spec.traffic[i].name == f.traffic_spike->traffic) {
-          fault.target.traffic = static_cast<uint32_t>(i);
-        }
-      }
+      fault.target.traffic = f.traffic_spike->traffic;
     } else {
       continue;
     }

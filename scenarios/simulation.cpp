@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "models/api/defaulting.h"
@@ -23,26 +22,6 @@
 namespace mainspring::scenarios {
 
 namespace {
-
-// Stands between the fault dispatcher and the traffic: a spike's factor for one source or all.
-class SpikePort final : public sim::Cloneable<SpikePort> {
- public:
-  explicit SpikePort(sim::ComponentRef<traffic::RequestEngine> engine) : engine_(engine) {}
-  std::string_view name() const override { return "traffic-spikes"; }
-  void handle(sim::World& world, const sim::Event& event) override {
-    traffic::RequestEngine& engine = world.get(engine_);
-    const double factor = static_cast<double>(event.b) / 1000.0;
-    const sim::Duration ramp = sim::Duration::millis(event.c);
-    for (uint32_t s = 0; s < engine.source_count(); ++s) {
-      if (event.a == UINT32_MAX || event.a == s) {
-        engine.set_factor(world, traffic::SourceIndex(s), factor, ramp);
-      }
-    }
-  }
-
- private:
-  sim::ComponentRef<traffic::RequestEngine> engine_;
-};
 
 // Writes "sample.cluster" records.
 class Sampler final : public sim::Cloneable<Sampler> {
@@ -124,9 +103,8 @@ Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options
   const traffic::Traffic traffic =
       traffic::add_traffic(world_, server_, fleet_, convert_traffic(scenario));
   engine_ = traffic.engine;
-  const auto spikes = world_.add<SpikePort>(traffic.engine);
   world_.add<faults::FaultInjector>(faults::FaultInjector::Options{
-      fleet_, cloud, faults::TrafficPort{spikes.id(), 0}, convert_faults(scenario)});
+      fleet_, cloud, traffic.engine, convert_faults(scenario)});
   world_.add<Sampler>(fleet_, cloud);
 
   controllers_ = world_.add<apiserver::ControlHost>("kube-controller-manager", server_);
