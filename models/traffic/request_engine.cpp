@@ -352,6 +352,8 @@ void RequestEngine::deliver(sim::World& world, uint32_t r) {
   q.peer_next = b.first;
   if (b.first != kNone) requests_[b.first].peer_prev = r;
   b.first = r;
+  handling_ = backend;
+  advance_clock(b, world.now());
   if (b.working >= s.concurrency) {
     q.state = State::kQueued;
     q.queue_next = kNone;
@@ -359,8 +361,6 @@ void RequestEngine::deliver(sim::World& world, uint32_t r) {
     b.queue_last = r;
     ++b.queued;
   } else {
-    handling_ = backend;
-    advance_clock(b, world.now());
     begin(world, backend, r);
   }
   settle(world, backend);
