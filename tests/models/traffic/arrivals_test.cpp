@@ -96,9 +96,9 @@ TEST(Arrivals, FactorScalesFromNowOn) {
   // Half of the distance is used up; the rest takes half as long at twice the rate.
   EXPECT_EQ(p.set_factor(at(0.05), 2, Duration()), at(0.075));
   EXPECT_EQ(p.next(), at(0.125));
-  EXPECT_EQ(p.set_factor(at(0.125), 0, Duration()), at(0.125));
-  EXPECT_EQ(p.next(), SimTime::max());
-  EXPECT_EQ(p.set_factor(at(10), 1, Duration()), at(10.1));
+  // 5 ms before the next one, at 20 per second: a tenth of a request is missing.
+  EXPECT_EQ(p.set_factor(at(0.12), 0, Duration()), SimTime::max());
+  EXPECT_NEAR(p.set_factor(at(10), 1, Duration()).to_seconds(), 10.01, 1e-8);
   EXPECT_NEAR(p.rate(at(11)), 10, 1e-12);
 }
 

@@ -75,7 +75,8 @@ TEST(Requests, ErrorRateIsTheShareOfErrors) {
   town.run_to(45);
   const Bucket b = town.source();
   // 10,000 draws of 10 %: standard deviation 30.
-  EXPECT_NEAR(static_cast<double>(failed(b, Failure::kError)), 0.1 * static_cast<double>(b.sent), 90);
+  EXPECT_NEAR(static_cast<double>(failed(b, Failure::kError)), 0.1 * static_cast<double>(b.sent),
+              90);
   EXPECT_EQ(b.ok + failed(b, Failure::kError), b.sent);
 }
 
@@ -197,16 +198,15 @@ TEST(Requests, EndOfAMachineLeavesCallersWaiting) {
   o.sources = {ten_a_second(10)};
   o.sources[0].service = "front";
   Town town(o);
-  settle_web(town, 1);
   town.add_node("n-2");
-  town.run_to(26);
+  settle_web(town, 1);
   town.service("front");
   town.pod("front-0", "n-2");
   town.run_to(29);
   town.endpoints("front", {"front-0"});
   town.run_to(30.55);
   const uint64_t before = town.source().ok;
-  town.fleet().crash(town.world, 0, "test");
+  town.fleet().crash(town.world, 1, "test");
   town.run_to(31.9);
   EXPECT_EQ(town.source().ok, before);
   EXPECT_EQ(town.source().in_flight, 10 - before);

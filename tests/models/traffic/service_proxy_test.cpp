@@ -155,7 +155,7 @@ TEST(ServiceProxy, AffinityKeepsAClientAtItsEndpoint) {
   t.run_to(30);
   for (uint64_t client = 0; client < 30; ++client) {
     const uint32_t now = t.proxy().pick(t.world, 5, t.web, 1, client)->container.slot;
-    if (chosen[client] != c) EXPECT_EQ(now, chosen[client]);
+    EXPECT_TRUE(now == chosen[client] || chosen[client] == c);
   }
 }
 
