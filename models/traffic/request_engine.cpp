@@ -475,19 +475,21 @@ void RequestEngine::answer(sim::World& world, uint32_t r, Result result) {
 
 // The answer has reached the caller.
 void RequestEngine::answered(sim::World& world, uint32_t r) {
-  const Request q = requests_[r];
+  const Request& q = requests_[r];
   if (!q.waited_for) {
     free_request(r);
     return;
   }
+  const Call call = call_of(q);
+  const Result result = q.result;
   unlink_deadline(r);
-  count_end(world, q, q.result);
+  count_end(world, q, result);
   free_request(r);
-  call_ended(world, q, q.result);
+  call_ended(world, call, result);
 }
 
 // What the caller makes of the outcome.
-void RequestEngine::call_ended(sim::World& world, const Request& call, Result result) {
+void RequestEngine::call_ended(sim::World& world, const Call& call, Result result) {
   if (call.parent == kNone) return;
   Request& caller = requests_[call.parent];
   // It may have failed, or died with its pod.
@@ -533,12 +535,12 @@ void RequestEngine::expire(sim::World& world, uint32_t index) {
       return;
     }
     unlink_deadline(r);
-    const Request q = requests_[r];
+    const Call call = call_of(requests_[r]);
     const Result result = result_of(Failure::kTimeout);
-    count_end(world, q, result);
+    count_end(world, requests_[r], result);
     // The pod knows nothing of it and works on.
-    if (q.state == State::kLost) free_request(r);
-    call_ended(world, q, result);
+    if (requests_[r].state == State::kLost) free_request(r);
+    call_ended(world, call, result);
   }
 }
 

@@ -119,7 +119,7 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     return static_cast<Result>(1 + static_cast<uint8_t>(f));
   }
 
-  struct Request {
+  struct alignas(64) Request {
     State state = State::kFree;
     Result result = kOk;
     uint8_t attempt = 0;
@@ -133,17 +133,29 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     uint32_t backend = kNone;
     uint32_t parent = kNone;
     uint32_t parent_generation = 0;
-    uint32_t pending = 0;                  // calls of the present stage without outcome
-    node::NodeIndex node = node::kNoNode;  // it goes to
-    node::ContainerHandle target;
+    uint32_t pending = 0;  // calls of the present stage without outcome
     uint32_t deadline_prev = kNone, deadline_next = kNone;
     uint32_t peer_prev = kNone, peer_next = kNone;  // requests of the same backend
-    uint32_t queue_next = kNone;
-    uint64_t key = 0;  // of its draws
     sim::SimTime sent;
+    // The second cache line is for the way to the pod and the work there.
+    uint64_t key = 0;  // of its draws
     int64_t work = 0;  // processor time, ns
     sim::Duration latency;
+    node::ContainerHandle target;
+    node::NodeIndex node = node::kNoNode;  // it goes to
+    uint32_t queue_next = kNone;
   };
+
+  // What is left of a request when it has ended.
+  struct Call {
+    uint32_t parent;
+    uint32_t parent_generation;
+    uint32_t link;
+    uint8_t attempt;
+  };
+  static Call call_of(const Request& q) {
+    return {q.parent, q.parent_generation, q.link, q.attempt};
+  }
 
   // Something that sends requests to a service: a call of a service, or a source.
   struct Link {
@@ -248,7 +260,7 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
   void leave(sim::World& world, uint32_t r);
   void answer(sim::World& world, uint32_t r, Result result);
   void answered(sim::World& world, uint32_t r);
-  void call_ended(sim::World& world, const Request& call, Result result);
+  void call_ended(sim::World& world, const Call& call, Result result);
   void expire(sim::World& world, uint32_t list);
   void unlink_deadline(uint32_t r);
   void count_end(sim::World& world, const Request& q, Result result);
