@@ -242,13 +242,13 @@ SchedulingQueue::Strategy SchedulingQueue::worth_requeuing(const Call& call, con
   return result;
 }
 
-bool SchedulingQueue::of_interest(const Call& call, ClusterEvent event) const {
-  if (event.wildcard()) return true;
+PluginSet SchedulingQueue::interested(const Call& call, ClusterEvent event) const {
+  PluginSet out;
   for (uint32_t profile = 0;; ++profile) {
     const auto interests = call.host.interests(profile);
-    if (interests.empty()) return false;
+    if (interests.empty()) return out;
     for (const QueueHost::Interest& i : interests) {
-      if (i.registration.event.matches(event)) return true;
+      if (i.registration.event.matches(event)) out.insert(i.plugin);
     }
   }
 }
@@ -385,11 +385,17 @@ void SchedulingQueue::add_unschedulable(const Call& call, QueuedPod pod) {
 
 void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const EventObjects& objects,
                                std::optional<int32_t> max_priority) {
-  if ((pool_.empty() && in_flight_.empty()) || !of_interest(call, event)) return;
+  if (pool_.empty() && in_flight_.empty()) return;
+  const PluginSet listeners = interested(call, event);
+  if (!event.wildcard() && listeners.empty()) return;
   std::vector<uint32_t> waiting;
-  waiting.reserve(pool_.size());
   for (const auto& [order, slot] : pool_) {
-    if (!max_priority || slots_[slot].pod.pod->priority <= *max_priority) waiting.push_back(slot);
+    const QueuedPod& pod = slots_[slot].pod;
+    if (max_priority && pod.pod->priority > *max_priority) continue;
+    // Most pods were rejected by plugins that do not care.
+    const PluginSet rejectors = pod.unschedulable_plugins | pod.pending_plugins;
+    if (!event.wildcard() && !rejectors.empty() && !rejectors.meets(listeners)) continue;
+    waiting.push_back(slot);
   }
   for (const uint32_t slot : waiting) {
     const QueuedPod& pod = slots_[slot].pod;

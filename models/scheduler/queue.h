@@ -147,7 +147,8 @@ class SchedulingQueue {
   Place requeue(const Call& call, uint32_t slot, Strategy strategy);
   Strategy worth_requeuing(const Call& call, const QueuedPod& pod, ClusterEvent event,
                            const EventObjects& objects) const;
-  bool of_interest(const Call& call, ClusterEvent event) const;
+  // The plugins of any profile that registered for an event.
+  PluginSet interested(const Call& call, ClusterEvent event) const;
   bool in_flight(const api::Str& uid) const;
   void record(ClusterEvent event, const EventObjects& objects);
 

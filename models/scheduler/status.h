@@ -37,6 +37,7 @@ class PluginSet {
     a.bits_ |= b.bits_;
     return a;
   }
+  constexpr bool meets(PluginSet o) const { return (bits_ & o.bits_) != 0; }
   friend constexpr bool operator==(PluginSet, PluginSet) = default;
 
  private:
