@@ -246,15 +246,15 @@ void NodeFleet::trigger_readiness(sim::World& world, uint32_t slot) {
   ProbeRuntime& probe = c.probes[static_cast<size_t>(ProbeKind::kReadiness)];
   if (!probe.active || c.ready || !c.started) return;
   const SimTime now = world.now();
-  if (probe.event.valid() && probe.tick <= now) return;  // running right now
+  if (probe.event.valid() && probe.tick == now) return;  // it runs at this very instant
   settle_probe(world, slot, ProbeKind::kReadiness, now);
-  if (c.ready) {
-    arm_probe(world, slot, ProbeKind::kReadiness);
-    return;
-  }
   const api::Probe& spec = *probe_of(spec_of(c), ProbeKind::kReadiness);
-  probe.state.next_tick = tick_at_or_after(now, rule_of(spec).period,
-                                           c.started_at + seconds(spec.initial_delay_seconds));
+  const Duration period = rule_of(spec).period;
+  const bool ran_now = probe.state.next_tick == now + period;
+  if (!c.ready && !ran_now) {
+    probe.state.next_tick =
+        tick_at_or_after(now, period, c.started_at + seconds(spec.initial_delay_seconds));
+  }
   arm_probe(world, slot, ProbeKind::kReadiness);
 }
 
