@@ -55,6 +55,7 @@ struct KubeletConfig {
   Delay container_start{D::millis(50), D::millis(150)};
   Delay sandbox_stop{D::millis(50), D::millis(150)};     // StopPodSandbox, CNI DEL
   Delay pod_cleanup{D::millis(100), D::millis(400)};     // unmount, cgroup removal
+  Delay probe_lag{{}, D::millis(1)};                     // a probe worker's wake-up
   Delay status_get{D::millis(3), D::millis(2)};          // the GET before each status patch
   // Process start -> Node object; zero because boot times count until registration.
   Delay register_node{};

@@ -91,6 +91,9 @@ void NodeFleet::start_probes(sim::World& world, uint32_t slot) {
     probe.forced = forced;
     probe.forced_at = forced_at;
     probe.used = probe_of(spec, kind).has_value();
+    const uint64_t which = uint64_t{40} << 24 | uint64_t{c.role == Role::kApp} << 20 |
+                           uint64_t{c.spec_index} << 2 | static_cast<uint64_t>(kind);
+    probe.lag = options_.config.probe_lag.at(pod_draw(world, pods_[c.pod], which, c.incarnation));
   }
   c.started = !c.probes[static_cast<size_t>(ProbeKind::kStartup)].used;
   c.ready = c.started && !c.probes[static_cast<size_t>(ProbeKind::kReadiness)].used;
@@ -111,7 +114,8 @@ void NodeFleet::activate_probe(sim::World& world, uint32_t slot, ProbeKind kind)
                        : kind == ProbeKind::kLiveness ? ProbeResult::kSuccess
                                                       : ProbeResult::kUnknown;
   const SimTime from = std::max(c.started_at + seconds(spec.initial_delay_seconds), world.now());
-  probe.state.next_tick = tick_at_or_after(pods_[c.pod].probe_phase, rule_of(spec).period, from);
+  probe.state.next_tick =
+      tick_at_or_after(pods_[c.pod].probe_phase + probe.lag, rule_of(spec).period, from);
   arm_probe(world, slot, kind);
 }
 
@@ -253,7 +257,8 @@ void NodeFleet::trigger_readiness(sim::World& world, uint32_t slot) {
   const bool ran_now = probe.state.next_tick == now + period;
   if (!c.ready && !ran_now) {
     probe.state.next_tick =
-        tick_at_or_after(now, period, c.started_at + seconds(spec.initial_delay_seconds));
+        tick_at_or_after(now + probe.lag, period,
+                         c.started_at + seconds(spec.initial_delay_seconds));
   }
   arm_probe(world, slot, ProbeKind::kReadiness);
 }

@@ -41,6 +41,7 @@ struct ProbeRuntime {
   ProbeState state;
   sim::EventId event;       // the next tick that matters: a flip, or a failure worth an event
   sim::SimTime tick;        // which tick that is
+  sim::Duration lag;        // how late its worker wakes up; keeps ticks of different probes apart
   int8_t forced = -1;       // 0 or 1: outcome forced by a fault
   sim::SimTime forced_at;
   int32_t reported = 0;     // failures reported as events in this incarnation
