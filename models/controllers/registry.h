@@ -10,10 +10,12 @@
 #include "models/controllers/disruption_controller.h"
 #include "models/controllers/endpointslice_controller.h"
 #include "models/controllers/garbage_collector.h"
+#include "models/controllers/job_controller.h"
 #include "models/controllers/namespace_controller.h"
 #include "models/controllers/node_lifecycle_controller.h"
 #include "models/controllers/pod_gc_controller.h"
 #include "models/controllers/replicaset_controller.h"
+#include "models/controllers/resource_quota_controller.h"
 #include "models/controllers/statefulset_controller.h"
 #include "models/controllers/taint_eviction_controller.h"
 
@@ -30,6 +32,8 @@ struct Options {
   NamespaceOptions namespace_;
   StatefulSetOptions statefulset;
   DaemonSetOptions daemonset;
+  JobOptions job;
+  ResourceQuotaOptions resource_quota;
 };
 
 // Appends one loop per controller, in a fixed order: that in which they hear of a change.
