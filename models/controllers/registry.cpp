@@ -23,6 +23,7 @@ void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loo
   add(make_statefulset_controller(options.statefulset));
   add(make_daemonset_controller(options.daemonset));
   add(make_job_controller(options.job));
+  add(make_cronjob_controller(options.cronjob));
   add(make_resource_quota_controller(options.resource_quota));
 }
 

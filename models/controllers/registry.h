@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/client/control_loop.h"
+#include "models/controllers/cronjob_controller.h"
 #include "models/controllers/daemonset_controller.h"
 #include "models/controllers/deployment_controller.h"
 #include "models/controllers/disruption_controller.h"
@@ -33,6 +34,7 @@ struct Options {
   StatefulSetOptions statefulset;
   DaemonSetOptions daemonset;
   JobOptions job;
+  CronJobOptions cronjob;
   ResourceQuotaOptions resource_quota;
 };
 
