@@ -40,7 +40,7 @@ std::optional<StoreChange> ClusterState::apply(const sim::JournalRecord& record,
   auto kind = kinds_.find(change.kind);
   if (kind == kinds_.end()) kind = kinds_.emplace(std::string(change.kind), ObjectMap()).first;
   ObjectMap& objects = kind->second;
-  const ObjectName name(change.namespace_, change.name);
+  const ObjectKey name(change.namespace_, change.name);
   const auto at = objects.find(name);
   if (at != objects.end()) change.before = at->second;
   if (record.type == "store.delete") {
@@ -66,7 +66,7 @@ const ObjectMap& ClusterState::objects(std::string_view kind) const {
 api::ObjectRef ClusterState::find(std::string_view kind, std::string_view ns,
                                   std::string_view name) const {
   const ObjectMap& all = objects(kind);
-  const auto at = all.find(ObjectName(ns, name));
+  const auto at = all.find(ObjectKey(ns, name));
   return at == all.end() ? api::ObjectRef() : at->second;
 }
 

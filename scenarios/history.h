@@ -26,8 +26,8 @@ namespace mainspring::scenarios {
 inline constexpr std::string_view kEpochAttribute = "epoch_unix_ns";
 
 // (namespace, name); the namespace of cluster-scoped objects is empty.
-using ObjectName = std::pair<std::string, std::string>;
-using ObjectMap = std::map<ObjectName, api::ObjectRef>;
+using ObjectKey = std::pair<std::string, std::string>;
+using ObjectMap = std::map<ObjectKey, api::ObjectRef>;
 
 struct StoreChange {
   std::string_view kind;  // as in the journal's key: "Pod"

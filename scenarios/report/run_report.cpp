@@ -64,8 +64,8 @@ void downsample(Series& s, size_t max_points) {
 }
 
 bool passed(const RunReport& report) {
-  return std::none_of(report.expectations.begin(), report.expectations.end(),
-                      [](const auto& e) { return e.outcome == Outcome::kFailed; });
+  return std::all_of(report.expectations.begin(), report.expectations.end(),
+                     [](const auto& e) { return e.outcome == Outcome::kPassed; });
 }
 
 std::string_view name_of(MarkKind kind) {

@@ -216,7 +216,8 @@ struct RunReport {
   std::vector<std::string> notes;   // what the report leaves out or the model does not cover
 };
 
-// Whether no expectation failed. A run without expectations passes.
+// Whether every expectation holds; one that could not be evaluated does not. A run without
+// expectations passes.
 bool passed(const RunReport& report);
 
 // The words that the outputs use for a value of an enumeration: "fault", "notReady", "warning", ...

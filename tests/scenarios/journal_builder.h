@@ -4,9 +4,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "models/api/compare.h"
 #include "models/api/types/apps.h"
@@ -24,11 +26,10 @@ class JournalBuilder {
   static constexpr int64_t kEpochSeconds = 1'767'603'600;
 
   JournalBuilder() {
-    sim::JournalHeader header;
-    header.scenario = "by-hand";
-    header.seed = 7;
-    header.attributes = {{std::string(kEpochAttribute), fmt::format("{}000000000", kEpochSeconds)}};
-    journal_.set_header(header);
+    header_.scenario = "by-hand";
+    header_.seed = 7;
+    header_.attributes = {
+        {std::string(kEpochAttribute), fmt::format("{}000000000", kEpochSeconds)}};
   }
 
   static sim::SimTime at(double seconds) {
@@ -60,7 +61,7 @@ class JournalBuilder {
     record(t, "store.delete", key_of(object), "1");
   }
   void record(double t, std::string_view type, std::string_view key, std::string_view payload) {
-    journal_.append(at(t), ++sequence_, 0, type, key, payload);
+    records_.push_back({at(t), std::string(type), std::string(key), std::string(payload)});
   }
 
   // `ok` answers of `ms` milliseconds each and `failed` refusals within [t, t + width).
@@ -79,16 +80,30 @@ class JournalBuilder {
     record(t, "sample.cluster", "", encode_sample(s));
   }
 
-  const sim::Journal& journal() const { return journal_; }
+  // The records in order of time; of one instant, in the order in which they were made.
+  sim::Journal journal() const {
+    sim::Journal journal;
+    journal.set_header(header_);
+    std::vector<Record> sorted = records_;
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const Record& a, const Record& b) { return a.at < b.at; });
+    uint64_t sequence = 0;
+    for (const Record& r : sorted) journal.append(r.at, ++sequence, 0, r.type, r.key, r.payload);
+    return journal;
+  }
 
  private:
   static std::string key_of(const api::Object& o) {
     return fmt::format("{}/{}/{}", api::kind_name_of(o), o.metadata.namespace_.view(),
                        o.metadata.name.view());
   }
-  sim::Journal journal_;
+  struct Record {
+    sim::SimTime at;
+    std::string type, key, payload;
+  };
+  sim::JournalHeader header_;
+  std::vector<Record> records_;
   std::map<std::string, api::ObjectRef> objects_;
-  uint64_t sequence_ = 0;
 };
 
 // A pod of Deployment `app`, not bound yet.

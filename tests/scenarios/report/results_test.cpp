@@ -96,7 +96,7 @@ TEST(Junit, InterruptedRunIsAnError) {
   r.meta.interrupted = true;
   r.meta.ended_seconds = 12;
   const std::string xml = render_junit_xml(r);
-  EXPECT_NE(xml.find("errors=\"1\""), std::string::npos);
+  EXPECT_NE(xml.find("errors=\"2\""), std::string::npos);
   EXPECT_NE(xml.find("message=\"stopped at 12s of 1m00s\""), std::string::npos);
 }
 
