@@ -16,6 +16,8 @@
 #include "models/api/time_text.h"
 #include "models/api/validation.h"
 #include "models/api/yaml.h"
+#include "models/traffic/options.h"
+#include "scenarios/convert.h"
 #include "scenarios/trace_file.h"
 #include "scenarios/units.h"
 #include "sim/hash.h"
@@ -567,6 +569,12 @@ LoadedScenario load_scenario(const std::string& path,
   if (loaded.horizon <= sim::Duration() && diagnostics.ok()) {
     check.at(tree, "");
     check.bad("horizon", "must be longer than 0");
+  }
+  // What only the model can tell: calls in a circle, names used twice, times that go back.
+  if (diagnostics.ok()) {
+    for (const std::string& problem : traffic::validate(convert_traffic(loaded))) {
+      diagnostics.error(tree.position(), "", problem);
+    }
   }
   const std::optional<api::Time> epoch = api::parse_time(s.epoch);
   loaded.epoch_unix_ns = epoch ? epoch->unix_ns() : 0;
