@@ -59,6 +59,7 @@ class FakeKubelet final : public sim::Cloneable<FakeKubelet>, public apiserver::
   std::set<std::string> stopped_;
   std::vector<Pod> pods_;
   std::map<std::string, size_t> by_uid_;
+  sim::SimTime last_run_;
 };
 
 }  // namespace mainspring::conformance
