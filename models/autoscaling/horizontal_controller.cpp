@@ -144,7 +144,8 @@ HPAScalingRules with_defaults(const api::Opt<HPAScalingRules>& given, bool up,
                               api::Duration down_window) {
   namespace type = api::hpa_scaling_policy_type;
   HPAScalingRules rules;
-  rules.stabilization_window_seconds = up ? 0 : static_cast<int32_t>(down_window.ns() / 1'000'000'000);
+  const int64_t down_seconds = down_window / api::Duration::seconds(1);
+  rules.stabilization_window_seconds = up ? 0 : static_cast<int32_t>(down_seconds);
   rules.select_policy = api::scaling_policy_select::kMax;
   if (up) {
     rules.policies = {policy(type::kPods, 4), policy(type::kPercent, 100)};
@@ -558,9 +559,11 @@ std::string HorizontalController::check_selector(Sync& s, const Key& key, const 
     if (claims) claimants.push_back(other.str());
   }
   if (claimants.size() < 2 || pods->empty()) return {};
+  const api::Selector selector =
+      api::Selector::compile(*scale.selector).value_or(api::Selector());
   const std::string message =
       fmt::format("pods by selector {} are controlled by multiple HPAs: [{}]",
-                  api::Selector::compile(*scale.selector).value_or(api::Selector()).to_string(), fmt::join(claimants, " "));
+                  selector.to_string(), fmt::join(claimants, " "));
   s.event(kWarning, "AmbiguousSelector", message);
   s.condition(condition::kScalingActive, kFalse, "AmbiguousSelector", message);
   return message;

@@ -65,6 +65,10 @@ class DisruptionController final : public client::Reconciler {
   static bool expected_scale(ReconcileContext& ctx, const std::vector<const Pod*>& pods,
                              int32_t* expected, std::vector<std::string>* unmanaged,
                              std::string* error);
+  static std::optional<Time> count_healthy(ReconcileContext& ctx,
+                                           const PodDisruptionBudget& budget,
+                                           const std::vector<const Pod*>& pods,
+                                           PodDisruptionBudgetStatus* s);
 };
 
 // The replicas that the controllers of the pods want, each controller once.
@@ -103,6 +107,34 @@ bool DisruptionController::expected_scale(ReconcileContext& ctx,
   }
   for (const auto& [uid, n] : scales) *expected += n;
   return true;
+}
+
+// Counts the pods that are well, those let go already left out; when to look at these again.
+std::optional<Time> DisruptionController::count_healthy(ReconcileContext& ctx,
+                                                        const PodDisruptionBudget& budget,
+                                                        const std::vector<const Pod*>& pods,
+                                                        PodDisruptionBudgetStatus* s) {
+  std::optional<Time> recheck;
+  s->disrupted_pods.clear();
+  s->current_healthy = 0;
+  for (const Pod* pod : pods) {
+    if (api::is_terminating(*pod)) continue;
+    const Time* since = budget.status.disrupted_pods.find(pod->metadata.name);
+    if (since) {
+      const Time until = *since + kDeletionTimeout;
+      if (until < ctx.now()) {
+        ctx.event(*pod, kWarning, "NotDeleted",
+                  fmt::format("Pod was expected by PDB {} to be deleted but it wasn't",
+                              key_of(budget).view()));
+      } else {
+        s->disrupted_pods.set(pod->metadata.name, *since);
+        if (!recheck || until < *recheck) recheck = until;
+        continue;
+      }
+    }
+    if (api::is_ready(*pod)) ++s->current_healthy;
+  }
+  return recheck;
 }
 
 Plan DisruptionController::sync(ReconcileContext& ctx, const Key& key) {
@@ -155,33 +187,12 @@ Plan DisruptionController::sync(ReconcileContext& ctx, const Key& key) {
   } else {
     if (!unmanaged.empty()) {
       ctx.event(*budget, kWarning, "UnmanagedPods",
-                fmt::format("Pods selected by this PodDisruptionBudget (selector: {}) were found to "
-                            "be unmanaged. As a result, the status of the PDB cannot be calculated "
-                            "correctly, which may result in undefined behavior. To account for "
-                            "these pods please set \".spec.minAvailable\" field of the PDB to an "
-                            "integer value.",
-                            "&LabelSelector{}"));
+                "Pods selected by this PodDisruptionBudget (selector: &LabelSelector{}) were "
+                "found to be unmanaged. As a result, the status of the PDB cannot be calculated "
+                "correctly, which may result in undefined behavior. To account for these pods "
+                "please set \".spec.minAvailable\" field of the PDB to an integer value.");
     }
-    std::optional<Time> recheck;
-    s.disrupted_pods.clear();
-    s.current_healthy = 0;
-    for (const Pod* pod : pods) {
-      if (api::is_terminating(*pod)) continue;
-      const Time* since = budget->status.disrupted_pods.find(pod->metadata.name);
-      if (since) {
-        const Time until = *since + kDeletionTimeout;
-        if (until < now) {
-          ctx.event(*pod, kWarning, "NotDeleted",
-                    fmt::format("Pod was expected by PDB {} to be deleted but it wasn't",
-                                key.view()));
-        } else {
-          s.disrupted_pods.set(pod->metadata.name, *since);
-          if (!recheck || until < *recheck) recheck = until;
-          continue;
-        }
-      }
-      if (api::is_ready(*pod)) ++s.current_healthy;
-    }
+    const std::optional<Time> recheck = count_healthy(ctx, *budget, pods, &s);
     // A budget without pods allows nothing, so that the first ones are safe.
     s.disruptions_allowed =
         s.expected_pods <= 0 ? 0 : std::max(0, s.current_healthy - s.desired_healthy);

@@ -16,7 +16,7 @@ namespace mainspring::controllers {
 
 struct GarbageCollectorOptions {
   int32_t workers = 20;          // --concurrent-gc-syncs
-  int64_t qps_milli = 40'000;    // twice the controller manager's, as every deletion takes two calls
+  int64_t qps_milli = 40'000;    // twice the controller manager's: a deletion takes two calls
   int64_t burst = 30;
   size_t absent_owners = 500;    // owners remembered as gone
 };

@@ -175,6 +175,7 @@ class Sync {
   Error create_pods(int32_t n);
   Error delete_pods(const Pods& pods);
   Error track(bool flush);
+  Pods write_down(const std::set<Str>& with_finalizer, bool* flush);
   bool drop_counted(const std::set<Str>& with_finalizer);
   Error write_status();
   bool finish();
@@ -307,13 +308,9 @@ void Sync::classify() {
 // Whether the job has come to an end, the first reason counts.
 void Sync::judge() {
   const Time now = script_.now();
-  if (const JobCondition* c = api::find_condition(status_.conditions, condition::kSuccessCriteriaMet);
-      c && c->status == kTrue) {
-    finished_ = *c;
-    return;
-  }
-  if (const JobCondition* c = api::find_condition(status_.conditions, condition::kFailureTarget);
-      c && c->status == kTrue) {
+  for (const std::string_view type : {condition::kSuccessCriteriaMet, condition::kFailureTarget}) {
+    const JobCondition* c = api::find_condition(status_.conditions, type);
+    if (!c || c->status != kTrue) continue;
     finished_ = *c;
     return;
   }
@@ -501,15 +498,9 @@ bool Sync::finish() {
   return true;
 }
 
-// Counts finished pods: written down, released, counted.
-Error Sync::track(bool flush) {
-  std::set<Str> with_finalizer;
-  for (const PodRef& p : in_.pods) {
-    if (tracked(*p) && !in_.releasing.contains(p->metadata.uid)) {
-      with_finalizer.insert(p->metadata.uid);
-    }
-  }
-  flush |= drop_counted(with_finalizer);
+// Writes down the finished pods that are not counted yet; they are to lose their finalizers.
+Pods Sync::write_down(const std::set<Str>& with_finalizer, bool* flush_out) {
+  bool flush = *flush_out;
   api::UncountedTerminatedPods& u = status_.uncounted_terminated_pods.edit();
   const auto has = [](const api::List<Str>& list, const Str& uid) {
     return std::find(list.begin(), list.end(), uid) != list.end();
@@ -543,6 +534,20 @@ Error Sync::track(bool flush) {
     status_.completed_indexes = text;
     status_.succeeded = static_cast<int32_t>(done_.size());
   }
+  *flush_out = flush;
+  return release;
+}
+
+// Counts finished pods: written down, released, counted.
+Error Sync::track(bool flush) {
+  std::set<Str> with_finalizer;
+  for (const PodRef& p : in_.pods) {
+    if (tracked(*p) && !in_.releasing.contains(p->metadata.uid)) {
+      with_finalizer.insert(p->metadata.uid);
+    }
+  }
+  flush |= drop_counted(with_finalizer);
+  const Pods release = write_down(with_finalizer, &flush);
   if (finished_ && (finished_->type == condition::kFailureTarget ||
                     finished_->type == condition::kSuccessCriteriaMet)) {
     // The interim condition is written before the finalizers go, the final one after.

@@ -5,8 +5,8 @@
 // Changes of pods are answered a second later, all at once. Failed pods are replaced after 10 s,
 // 20 s, ... up to 10 min since the last success.
 //
-// Not modelled: podFailurePolicy, successPolicy, backoffLimitPerIndex, adoption of orphans, TTL after
-// finishing.
+// Not modelled: podFailurePolicy, successPolicy, backoffLimitPerIndex, adoption of orphans, TTL
+// after finishing.
 // Source: pkg/controller/job (job_controller.go, backoff_utils.go, indexed_job_utils.go), v1.34/35.
 #pragma once
 

@@ -1,7 +1,7 @@
 // The StatefulSet controller: pods with names and claims of their own, in order.
 //
-// OrderedReady creates, deletes and updates one pod at a time and waits for it; Parallel creates and
-// deletes all at once (slow start), and still updates one at a time. Templates are kept as
+// OrderedReady creates, deletes and updates one pod at a time and waits for it; Parallel creates
+// and deletes all at once (slow start), and still updates one at a time. Templates are kept as
 // ControllerRevisions.
 //
 // Not modelled: MaxUnavailableStatefulSet (off by default), repair of a pod's identity and storage

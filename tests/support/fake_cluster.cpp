@@ -211,7 +211,8 @@ Outcome FakeCluster::carry_out(const Request& r) {
   if (r.verb == Verb::kCreate) {
     api::Ref<api::Object> object = api::clone(*r.body);
     if (object->metadata.name.empty()) {
-      object->metadata.name = fmt::format("{}{:04}", object->metadata.generate_name.view(), ++next_);
+      object->metadata.name =
+          fmt::format("{}{:04}", object->metadata.generate_name.view(), ++next_);
     }
     const Name name{r.kind, object->metadata.namespace_.str(), object->metadata.name.str()};
     if (store_.contains(name)) return failure(409, "AlreadyExists", "already exists");
@@ -268,7 +269,8 @@ void FakeCluster::log(const Request& r, const Outcome& o) {
                                  api::kind_info(r.kind).name, r.ns.view(), r.ns.empty() ? "" : "/",
                                  name.view());
   if (r.body && r.kind == api::Kind::ReplicaSet && r.verb != Verb::kUpdateStatus) {
-    line += fmt::format(" replicas={}", api::as<api::ReplicaSet>(*r.body).spec.replicas.value_or(1));
+    const auto& replicas = api::as<api::ReplicaSet>(*r.body).spec.replicas;
+    line += fmt::format(" replicas={}", replicas.value_or(1));
   }
   if (!o.ok()) line += fmt::format(": {}", o.reason.view());
   log_.push_back(std::move(line));

@@ -183,7 +183,8 @@ TEST_F(HorizontalTest, SaysWhyThereIsNoMetric) {
                   "receive metrics for targeted pods (pods might be unready)",
                   "Warning FailedComputeMetricsReplicas web: invalid metrics (1 invalid out of 1), "
                   "first error is: failed to get cpu resource metric value: failed to get cpu "
-                  "utilization: did not receive metrics for targeted pods (pods might be unready)"));
+                  "utilization: did not receive metrics for targeted pods (pods might be "
+                  "unready)"));
   EXPECT_EQ(condition("AbleToScale"), "True SucceededGetScale");
   EXPECT_EQ(condition("ScalingActive"), "False FailedGetResourceMetric");
   EXPECT_EQ(condition("ScalingLimited"), "none");

@@ -98,10 +98,12 @@ TEST_F(DeploymentTest, CreatesTheSetThenReportsIt) {
   const std::string name = fake_.all<ReplicaSet>()[0]->metadata.name.str();
   EXPECT_THAT(fake_.take_log(),
               ElementsAre("create ReplicaSet default/" + name + " replicas=10",
-                          "status Deployment default/web", "status Deployment default/web: Conflict",
+                          "status Deployment default/web",
+                          "status Deployment default/web: Conflict",
                           "status Deployment default/web"));
-  EXPECT_THAT(fake_.take_events(), ElementsAre("Normal ScalingReplicaSet web: Scaled up replica set " +
-                                               name + " from 0 to 10"));
+  EXPECT_THAT(fake_.take_events(),
+              ElementsAre("Normal ScalingReplicaSet web: Scaled up replica set " + name +
+                          " from 0 to 10"));
   EXPECT_EQ(web()->metadata.annotations.get("deployment.kubernetes.io/revision"), "1");
   EXPECT_EQ(web()->status.observed_generation, 1);
   EXPECT_EQ(web()->status.unavailable_replicas, 10);
@@ -119,8 +121,8 @@ TEST_F(DeploymentTest, CreatesTheSetThenReportsIt) {
   EXPECT_EQ(condition("Available")->status, "True");
 }
 
-// 10 replicas, 25 %/25 %: surge 3, unavailable 2. New 3 and old 8 in the first round (13 - 8 - 3 = 2
-// may go), then new 5 (13 in total); one new pod available lets one old go.
+// 10 replicas, 25 %/25 %: surge 3, unavailable 2. New 3 and old 8 in the first round (13 - 8 - 3
+// = 2 may go), then new 5 (13 in total); one new pod available lets one old go.
 TEST_F(DeploymentTest, RollsWithinItsFenceposts) {
   deploy(10);
   set_image("app:2");

@@ -87,7 +87,8 @@ class NodeLifecycleTest : public ::testing::Test {
     return result;
   }
   std::string_view ready(std::string_view node) {
-    return api::find_condition(fake_.get<Node>("", node)->status.conditions, "Ready")->status.view();
+    const auto found = fake_.get<Node>("", node);
+    return api::find_condition(found->status.conditions, "Ready")->status.view();
   }
 
   FakeCluster fake_;

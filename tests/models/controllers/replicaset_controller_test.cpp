@@ -65,7 +65,8 @@ TEST_F(ReplicaSetTest, StartsSlowly) {
   EXPECT_EQ(rs()->status.replicas, 10);
   EXPECT_EQ(rs()->status.fully_labeled_replicas, 10);
   const auto events = fake_.take_events();
-  EXPECT_THAT(events[0], ::testing::StartsWith("Normal SuccessfulCreate web-x: Created pod: web-x-"));
+  EXPECT_THAT(events[0],
+              ::testing::StartsWith("Normal SuccessfulCreate web-x: Created pod: web-x-"));
   EXPECT_EQ(events.size(), 10u);
   const auto pod = fake_.all<Pod>()[0];
   EXPECT_EQ(pod->metadata.generate_name, "web-x-");
