@@ -4,6 +4,7 @@
 #include <tuple>
 #include <utility>
 
+#include "models/api/types/core.h"
 #include "scenarios/trace_file.h"
 #include "scenarios/units.h"
 
@@ -135,6 +136,45 @@ cloud::Cloud::Options convert_cloud(const LoadedScenario& s,
   return options;
 }
 
+namespace {
+
+// A second Service for the same pods (a LoadBalancer beside a ClusterIP, with the same selector)
+// behaves as the one that the scenario describes, unless it is described itself.
+void add_twins(const LoadedScenario& s, std::vector<traffic::ServiceOptions>& services) {
+  struct Known {
+    api::Str ns;
+    api::Str name;
+    const api::StrMap* selector;
+  };
+  std::vector<Known> known;
+  for (const api::ObjectRef& object : s.objects) {
+    const auto* service = api::try_as<api::Service>(*object);
+    if (!service || service->spec.selector.empty()) continue;
+    const api::Str& ns = object->metadata.namespace_;
+    known.push_back(
+        {ns.empty() ? s.spec.namespace_ : ns, object->metadata.name, &service->spec.selector});
+  }
+  const auto described = [&](const Known& k) {
+    return std::find_if(services.begin(), services.end(), [&](const auto& o) {
+      return o.ns == k.ns && o.name == k.name;
+    });
+  };
+  for (const Known& twin : known) {
+    if (described(twin) != services.end()) continue;
+    for (const Known& other : known) {
+      if (other.ns != twin.ns || !(*other.selector == *twin.selector)) continue;
+      const auto found = described(other);
+      if (found == services.end()) continue;
+      traffic::ServiceOptions copy = *found;
+      copy.name = twin.name;
+      services.push_back(std::move(copy));
+      break;
+    }
+  }
+}
+
+}  // namespace
+
 traffic::TrafficOptions convert_traffic(const LoadedScenario& s) {
   traffic::TrafficOptions options;
   options.proxy.balancing = s.spec.cluster.service_proxy == "RoundRobin"
@@ -159,6 +199,7 @@ traffic::TrafficOptions convert_traffic(const LoadedScenario& s) {
     }
     options.services.push_back(std::move(service));
   }
+  add_twins(s, options.services);
   for (const spec::TrafficSpec& t : s.spec.traffic) {
     traffic::SourceOptions source;
     source.name = t.name.empty() ? t.service : t.name;
