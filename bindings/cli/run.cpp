@@ -1,0 +1,146 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+
+#include "bindings/cli/commands.h"
+#include "bindings/common/run.h"
+#include "bindings/common/run_folder.h"
+#include "models/api/yaml.h"
+#include "scenarios/report/text.h"
+#include "scenarios/report/writers.h"
+#include "scenarios/units.h"
+#include "sim/check.h"
+
+namespace mainspring::cli {
+
+namespace {
+
+volatile std::sig_atomic_t interrupted = 0;
+
+// The second interrupt ends the program at once.
+void on_interrupt(int signal) {
+  interrupted = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+std::string progress_text(const bindings::Progress& p) {
+  const double now = p.now.to_seconds();
+  const double end = p.end.to_seconds();
+  const double share = end > 0 ? now / end : 1;
+  const double speed = p.wall_seconds > 0 ? now / p.wall_seconds : 0;
+  const double rate = p.wall_seconds > 0 ? static_cast<double>(p.events) / p.wall_seconds : 0;
+  const double left = share > 0 ? p.wall_seconds / share * (1 - share) : 0;
+  return fmt::format("{} of {} ({:.0f} %), {}x real time, {} events/s, {} left",
+                     scenarios::format_time(now), scenarios::format_time(end), share * 100,
+                     scenarios::format_number(speed < 10 ? speed : static_cast<double>(
+                                                                     static_cast<int64_t>(speed))),
+                     scenarios::format_number(static_cast<double>(static_cast<int64_t>(rate))),
+                     scenarios::format_time(left < 1 ? 1 : left));
+}
+
+// Shows how the run goes: one line redrawn on a terminal, a line now and then elsewhere.
+class ProgressLine : public bindings::Observer {
+ public:
+  ProgressLine(const Terminal& terminal, bool quiet) : terminal_(terminal), quiet_(quiet) {}
+
+  bool go_on(const bindings::Progress& progress) override {
+    const double period = terminal_.progress ? 0.1 : 10;
+    if (!quiet_ && progress.wall_seconds >= last_ + period) {
+      last_ = progress.wall_seconds;
+      const std::string text = progress_text(progress);
+      if (terminal_.progress) {
+        print_err("\r\033[K" + scenarios::truncate(text, terminal_.width - 1, true));
+        drawn_ = true;
+      } else {
+        print_err(text + "\n");
+      }
+    }
+    return interrupted == 0;
+  }
+  void erase() {
+    if (drawn_) print_err("\r\033[K");
+    drawn_ = false;
+  }
+
+ private:
+  const Terminal& terminal_;
+  bool quiet_;
+  bool drawn_ = false;
+  double last_ = 0;
+};
+
+void print_results(const scenarios::RunReport& report, const RunArguments& arguments,
+                   const Terminal& terminal) {
+  if (arguments.output == Output::kJson) {
+    print_out(scenarios::render_results_json(report));
+  } else if (arguments.output == Output::kYaml) {
+    print_out(api::to_yaml(api::parse_json(scenarios::render_results_json(report))));
+  } else if (!arguments.quiet) {
+    scenarios::TerminalOptions options;
+    options.width = std::min(terminal.width, 110);
+    options.color = terminal.color_out;
+    options.unicode = terminal.unicode;
+    print_out(scenarios::render_terminal_summary(report, options));
+  }
+}
+
+int save_and_print(const bindings::FinishedRun& run, const RunArguments& arguments,
+                   const Terminal& terminal) {
+  int code = run.interrupted                   ? kInterrupted
+             : scenarios::passed(run.report) ? kOk
+                                               : kExpectationFailed;
+  std::string problem;
+  if (!arguments.out.empty()) problem = bindings::save_run(run, arguments.out);
+  print_results(run.report, arguments, terminal);
+  if (!problem.empty()) {
+    print_error(terminal, problem);
+    return kInvalidInput;
+  }
+  if (!arguments.quiet && !arguments.out.empty()) {
+    print_err(fmt::format("written to {0}: report.html, results.json, junit.xml, journal.mspj\n"
+                          "next: mainspring get pods -A --run {0} --at {1}\n",
+                          arguments.out, scenarios::format_duration(run.ended / 2)));
+  } else if (!arguments.quiet && arguments.output == Output::kTable) {
+    print_err("nothing was written; --out DIR keeps the report and the journal\n");
+  }
+  return code;
+}
+
+}  // namespace
+
+int run_command(const RunArguments& arguments, const Terminal& terminal) {
+  api::Diagnostics diagnostics;
+  const scenarios::LoadedScenario scenario =
+      scenarios::load_scenario(arguments.scenario, arguments.set, diagnostics);
+  if (!diagnostics.ok() || !arguments.quiet) print_diagnostics(terminal, diagnostics, 50);
+  if (!diagnostics.ok()) return kInvalidInput;
+  if (!arguments.quiet) {
+    for (const std::string& note : scenario.notes) print_err(fmt::format("note: {}\n", note));
+  }
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+
+  ProgressLine line(terminal, arguments.quiet);
+  bindings::RunSettings settings;
+  settings.seed = arguments.seed;
+  settings.overrides = arguments.set;
+  const uint64_t seed =
+      arguments.seed.value_or(static_cast<uint64_t>(scenario.spec.seed));
+  try {
+    const bindings::FinishedRun run = bindings::run_scenario(scenario, settings, line);
+    line.erase();
+    return save_and_print(run, arguments, terminal);
+  } catch (const sim::InvariantBroken& broken) {
+    line.erase();
+    print_error(terminal, fmt::format("an invariant of Mainspring is broken; this is a bug\n{}\n"
+                                      "seed: {}\nreproduce: {}",
+                                      broken.text(), seed,
+                                      bindings::reproduce_command(arguments.scenario, seed,
+                                                                  arguments.set)));
+    return kInvariantBroken;
+  }
+}
+
+}  // namespace mainspring::cli
