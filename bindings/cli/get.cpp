@@ -109,7 +109,7 @@ std::string print_tables(const std::vector<Found>& all, const GetArguments& argu
 // The objects asked for; false when one that was named is not there.
 bool collect(const scenarios::ClusterState& state, const std::vector<Request>& requests,
              const GetArguments& arguments, const api::Selector& selector,
-             const Terminal& terminal, std::vector<Found>& out) {
+             std::vector<Found>& out) {
   bool good = true;
   const std::string ns = arguments.ns.empty() ? "default" : arguments.ns;
   for (const Request& r : requests) {
@@ -194,7 +194,7 @@ int get_command(const GetArguments& arguments, const Terminal& terminal) {
     return kInvalidInput;
   }
   std::vector<Found> found;
-  const bool good = collect(state, requests, arguments, *selector, terminal, found);
+  const bool good = collect(state, requests, arguments, *selector, found);
   const bool single = requests.size() == 1 && !requests.front().name.empty();
   print_found(found, single, arguments, history.wall(when));
   return good ? kOk : kExpectationFailed;

@@ -96,11 +96,11 @@ std::shared_ptr<Run> run(const Scenario& scenario, std::optional<uint64_t> seed,
 }
 
 // A view of the vector that keeps `owner` alive.
-py::array view(const std::vector<double>& values, const py::object& owner) {
+py::array_t<double> view(const std::vector<double>& values, const py::object& owner) {
   py::array_t<double> array({static_cast<py::ssize_t>(values.size())},
                             {static_cast<py::ssize_t>(sizeof(double))}, values.data(), owner);
   array.attr("flags").attr("writeable") = false;
-  return std::move(array);
+  return array;
 }
 
 py::tuple series_at(const py::object& self, size_t index) {

@@ -1,0 +1,116 @@
+"""`mainspring run`: exit codes, outputs, overrides, interrupts."""
+
+import json
+import signal
+import subprocess
+import time
+import xml.etree.ElementTree as ET
+
+from conftest import PROGRAM
+
+FAILING = "expectations=[{name: cheap, cost: {atMost: '0.0000001'}}]"
+
+
+def test_a_run_that_meets_its_expectations_ends_with_0(mainspring, folder):
+    done = mainspring("run", "scenario.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "seed" in done.stdout and "mainspring run scenario.yaml --seed 1" in done.stdout
+    assert sorted(p.name for p in folder.iterdir()) == ["scenario.yaml", "web.yaml"]
+
+
+def test_an_expectation_that_fails_ends_with_1(mainspring):
+    price = "cluster.nodePools[0].pricePerHour='1'"
+    done = mainspring("run", "scenario.yaml", "--set", price, "--set", FAILING)
+    assert done.returncode == 1, done.stderr
+    assert "cheap" in done.stdout
+
+
+def test_quiet_says_nothing(mainspring):
+    done = mainspring("run", "scenario.yaml", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_out_holds_everything_that_other_verbs_and_people_read(recorded):
+    names = sorted(p.name for p in recorded.iterdir())
+    assert names == [
+        "journal.mspj",
+        "junit.xml",
+        "report.html",
+        "results.json",
+        "run.json",
+        "scenario.yaml",
+    ]
+    results = json.loads((recorded / "results.json").read_text())
+    assert results["apiVersion"] == "mainspring.dev/v1"
+    assert ET.parse(recorded / "junit.xml").getroot().tag.startswith("testsuite")
+    page = (recorded / "report.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html") and "</html>" in page
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_another_digest(mainspring, folder):
+    for seed, out in ((1, "a"), (1, "b"), (2, "c")):
+        mainspring("run", "scenario.yaml", "--seed", seed, "--quiet", "--out", out)
+    digest = {out: mainspring("digest", out).stdout for out in "abc"}
+    assert digest["a"] == digest["b"] != digest["c"]
+    for name in ("journal.mspj", "results.json", "junit.xml"):
+        assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes(), name
+
+
+def test_json_and_yaml_go_to_stdout_alone(mainspring):
+    done = mainspring("run", "scenario.yaml", "-o", "json")
+    assert json.loads(done.stdout)["kind"] == "RunResults"
+    assert mainspring("run", "scenario.yaml", "-o", "yaml").stdout.startswith("apiVersion:")
+
+
+def test_colours_only_when_asked(mainspring):
+    assert "\033[" not in mainspring("run", "scenario.yaml").stdout
+    assert "\033[" in mainspring("run", "scenario.yaml", "--color", "always").stdout
+    always = mainspring("run", "scenario.yaml", "--color", "always", env={"NO_COLOR": "1"})
+    assert "\033[" in always.stdout  # a flag beats the environment
+
+
+def test_set_changes_a_value_and_is_in_the_command_that_reproduces(mainspring):
+    done = mainspring("run", "scenario.yaml", "--set", "horizon=45s", "-o", "json")
+    assert done.returncode in (0, 1), done.stderr
+    assert "--set horizon=45s" in done.stdout
+
+
+def test_set_of_a_place_that_is_not_there_is_an_input_error(mainspring):
+    done = mainspring("run", "scenario.yaml", "--set", "cluster.nodePools[7].count=1")
+    assert done.returncode == 3
+    assert "cluster.nodePools[7].count" in done.stderr
+
+
+def test_errors_name_file_line_and_column(mainspring, folder):
+    text = (folder / "scenario.yaml").read_text().replace("count: 2", "count: two")
+    (folder / "bad.yaml").write_text(text)
+    done = mainspring("run", "bad.yaml", "--out", "out")
+    assert done.returncode == 3
+    assert done.stdout == ""
+    line = text.split("\n").index("      count: two") + 1
+    assert f"bad.yaml:{line}:14: " in done.stderr and '"two"' in done.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_file_that_is_not_there_is_an_input_error(mainspring):
+    done = mainspring("run", "nowhere.yaml")
+    assert done.returncode == 3 and "nowhere.yaml" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_said(mainspring):
+    done = mainspring("run", "scenario.yaml", "--quiet", "--out", "web.yaml/out")
+    assert done.returncode == 3 and "web.yaml/out" in done.stderr
+
+
+def test_an_interrupt_writes_what_was_reached(folder):
+    words = ["run", "scenario.yaml", "--set", "horizon=9000h", "--out", "out"]
+    process = subprocess.Popen(
+        [PROGRAM, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=100)
+    assert process.returncode == 130, stderr
+    assert json.loads((folder / "out" / "run.json").read_text())["interrupted"] is True
+    digest = subprocess.run([PROGRAM, "digest", "out"], cwd=folder, capture_output=True, text=True)
+    assert digest.returncode == 0 and len(digest.stdout) == 33
