@@ -378,16 +378,23 @@ bool set_path(Json& tree, std::string_view path, const Json& value) {
   return set_path(tree.edit(key), path.substr(end), value);
 }
 
-void validate_objects(const std::vector<api::ObjectRef>& objects, size_t from, const Json* place,
+// `tree`: what the objects from `from` on were decoded from. Messages name the place of the field,
+// or that of the whole list if there are several.
+void validate_objects(const std::vector<api::ObjectRef>& objects, size_t from, const Json& tree,
                       Diagnostics& diagnostics) {
+  const bool single = objects.size() == from + 1;
   for (size_t i = from; i < objects.size(); ++i) {
     api::Ref<api::Object> copy = api::clone(*objects[i]);
     api::set_defaults(*copy);
     if (copy->metadata.namespace_.empty() && api::kind_info(*copy).namespaced) {
       copy->metadata.namespace_ = "default";
     }
+    if (single) {
+      api::validate(*copy, diagnostics, &tree);
+      continue;
+    }
     for (const api::FieldError& e : api::validate(*copy)) {
-      diagnostics.error(place ? place->position() : api::Position(),
+      diagnostics.error(tree.position(),
                         fmt::format("{}/{}", api::kind_name_of(*copy), copy->metadata.name.view()),
                         e.text());
     }
@@ -443,7 +450,7 @@ void load_manifest(const std::string& path, Diagnostics& diagnostics,
   for (const Json& document : api::read_documents(text, file, &diagnostics)) {
     const size_t from = objects.size();
     api::decode_all(document, diagnostics, &objects);
-    validate_objects(objects, from, &document, diagnostics);
+    validate_objects(objects, from, document, diagnostics);
   }
 }
 
@@ -552,7 +559,7 @@ LoadedScenario load_scenario(const std::string& path,
         for (const Json& d : api::read_documents(body, n, &diagnostics)) {
           std::vector<api::ObjectRef> checked;
           api::decode_all(d, diagnostics, &checked);
-          validate_objects(checked, 0, &d, diagnostics);
+          validate_objects(checked, 0, d, diagnostics);
           command->documents.push_back(d);
           for (const api::ObjectRef& o : checked) {
             hash = api::hash64(*o) ^ (hash * 0x9e3779b97f4a7c15ULL);

@@ -71,6 +71,16 @@ class ProgressLine : public bindings::Observer {
   double last_ = 0;
 };
 
+// The hints do not know where the run was written.
+scenarios::RunReport with_folder(scenarios::RunReport report, const std::string& folder) {
+  for (scenarios::Hint& hint : report.hints) {
+    if (!hint.command.starts_with("mainspring get ")) continue;
+    hint.command += " --run " + (folder.empty() ? std::string("DIR") : folder);
+    if (folder.empty()) hint.text += " (after a run with --out DIR)";
+  }
+  return report;
+}
+
 void print_results(const scenarios::RunReport& report, const RunArguments& arguments,
                    const Terminal& terminal) {
   if (arguments.output == Output::kJson) {
@@ -82,7 +92,7 @@ void print_results(const scenarios::RunReport& report, const RunArguments& argum
     options.width = std::min(terminal.width, 110);
     options.color = terminal.color_out;
     options.unicode = terminal.unicode;
-    print_out(scenarios::render_terminal_summary(report, options));
+    print_out(scenarios::render_terminal_summary(with_folder(report, arguments.out), options));
   }
 }
 
