@@ -70,8 +70,8 @@ struct OptionHelp {
 struct VerbHelp {
   std::string name;
   std::string doc;
-  bool takes_files = false;           // its words are files
-  std::vector<std::string> words;     // or one of these
+  bool takes_files = false;        // its words are files
+  std::vector<std::string> words;  // or one of these
   std::vector<OptionHelp> options;
 };
 // The script for "bash", "zsh" or "fish".

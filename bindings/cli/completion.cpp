@@ -41,10 +41,10 @@ std::string bash_values(const VerbHelp& verb) {
       patterns += fmt::format("{}{}:{}", patterns.empty() ? "" : "|", verb.name, name);
     }
     const std::string reply =
-        !o.choices.empty() ? fmt::format("COMPREPLY=($(compgen -W {} -- \"$word\"))",
-                                         quoted(joined(o.choices)))
-        : o.takes_file     ? std::string("compopt -o default; COMPREPLY=()")
-                           : std::string("COMPREPLY=()");
+        !o.choices.empty()
+            ? fmt::format("COMPREPLY=($(compgen -W {} -- \"$word\"))", quoted(joined(o.choices)))
+        : o.takes_file ? std::string("compopt -o default; COMPREPLY=()")
+                       : std::string("COMPREPLY=()");
     out += fmt::format("    {}) {}; return ;;\n", patterns, reply);
   }
   return out;
@@ -105,8 +105,8 @@ std::string zsh_option(const OptionHelp& option) {
   }
   std::string out;
   for (const std::string& name : option.names) {
-    out += fmt::format("        {} \\\n", quoted(fmt::format("*{}[{}]{}", name,
-                                                             zsh_text(option.doc), value)));
+    out += fmt::format("        {} \\\n",
+                       quoted(fmt::format("*{}[{}]{}", name, zsh_text(option.doc), value)));
   }
   return out;
 }

@@ -17,17 +17,35 @@ using api::TypeInfo;
 std::string type_name(const FieldInfo& field) {
   std::string name;
   switch (field.type) {
-    case FieldType::kString: name = "string"; break;
-    case FieldType::kBool: name = "boolean"; break;
+    case FieldType::kString:
+      name = "string";
+      break;
+    case FieldType::kBool:
+      name = "boolean";
+      break;
     case FieldType::kInt32:
-    case FieldType::kInt64: name = "integer"; break;
-    case FieldType::kDouble: name = "number"; break;
-    case FieldType::kQuantity: name = "Quantity"; break;
-    case FieldType::kIntOrString: name = "IntOrString"; break;
+    case FieldType::kInt64:
+      name = "integer";
+      break;
+    case FieldType::kDouble:
+      name = "number";
+      break;
+    case FieldType::kQuantity:
+      name = "Quantity";
+      break;
+    case FieldType::kIntOrString:
+      name = "IntOrString";
+      break;
     case FieldType::kTime:
-    case FieldType::kMicroTime: name = "Time"; break;
-    case FieldType::kJson: name = "any"; break;
-    case FieldType::kStruct: name = std::string(field.type_info->name); break;
+    case FieldType::kMicroTime:
+      name = "Time";
+      break;
+    case FieldType::kJson:
+      name = "any";
+      break;
+    case FieldType::kStruct:
+      name = std::string(field.type_info->name);
+      break;
   }
   if (field.shape == Shape::kList) return "[]" + name;
   if (field.shape == Shape::kMap) return "map[string]" + name;
@@ -93,13 +111,13 @@ int explain_command(const std::string& path, const Terminal& terminal) {
   if (parts.front() == "scenario" || parts.front() == "Scenario") {
     type = &scenarios::spec::ScenarioFile::kType;
     head = "KIND:     Scenario\nVERSION:  mainspring.dev/v1\n";
-  } else if (const api::KindInfo* kind = api::kind_by_resource(parts.front());
-             kind && kind->type) {
+  } else if (const api::KindInfo* kind = api::kind_by_resource(parts.front()); kind && kind->type) {
     type = kind->type;
     head = fmt::format("KIND:     {}\nVERSION:  {}\n", kind->name, kind->api_version);
   } else {
     print_error(terminal, fmt::format("nothing is known of \"{}\"; try `mainspring explain "
-                                      "scenario`", parts.front()));
+                                      "scenario`",
+                                      parts.front()));
     return kUsage;
   }
   const FieldInfo* field = nullptr;

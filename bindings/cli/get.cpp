@@ -27,8 +27,15 @@ bool parse_resources(const GetArguments& arguments, const Terminal& terminal,
                      std::vector<Request>& out) {
   std::vector<std::string> words = {arguments.resource};
   if (arguments.resource == "all") {
-    words = {"pods", "services", "daemonsets", "deployments", "replicasets", "statefulsets",
-             "horizontalpodautoscalers", "cronjobs", "jobs"};
+    words = {"pods",
+             "services",
+             "daemonsets",
+             "deployments",
+             "replicasets",
+             "statefulsets",
+             "horizontalpodautoscalers",
+             "cronjobs",
+             "jobs"};
   }
   for (const std::string& word : words) {
     size_t at = 0;

@@ -234,8 +234,7 @@ Pool size_pool(const Application& app) {
   const auto needed = [](int64_t asked, int64_t each) {
     return each <= 0 ? 0 : (asked + each - 1) / each;
   };
-  pool.count = std::max({int64_t{3},
-                         needed(pool.asked_cpu_milli, room(pool.cpu_milli, node_cpu)),
+  pool.count = std::max({int64_t{3}, needed(pool.asked_cpu_milli, room(pool.cpu_milli, node_cpu)),
                          needed(pool.asked_memory_mib, room(pool.memory_mib, node_memory)),
                          needed(pool.pods, 80)});
   pool.count = std::min<int64_t>(pool.count, 15000);
@@ -277,10 +276,11 @@ std::string cluster_section(const Application& app) {
   const Pool pool = size_pool(app);
   std::string out = "cluster:\n  nodePools:\n";
   out += wrapped_comment(
-      fmt::format("{} pods ask for {:.1f} CPU and {:.1f} GiB at the start; these machines hold that "
-                  "with a quarter to spare, one lost machine aside.",
-                  pool.pods, static_cast<double>(pool.asked_cpu_milli) / 1000,
-                  static_cast<double>(pool.asked_memory_mib) / 1024),
+      fmt::format(
+          "{} pods ask for {:.1f} CPU and {:.1f} GiB at the start; these machines hold that "
+          "with a quarter to spare, one lost machine aside.",
+          pool.pods, static_cast<double>(pool.asked_cpu_milli) / 1000,
+          static_cast<double>(pool.asked_memory_mib) / 1024),
       "    ");
   out += fmt::format(R"(    - name: default
       count: {}
@@ -303,14 +303,16 @@ std::string services_section(const Application& app) {
       "");
   out += "services:\n";
   for (const Service& s : app.services) {
-    out += fmt::format("  - service: {}\n    cpu: exponential mean 2ms\n", in_quotes(s.reference()));
+    out +=
+        fmt::format("  - service: {}\n    cpu: exponential mean 2ms\n", in_quotes(s.reference()));
     out += "    latency: uniform 1ms 4ms\n";
     if (s.calls.empty()) continue;
     out += "    calls:\n";
     for (const std::string& called : s.calls) {
       const auto found = std::find_if(app.services.begin(), app.services.end(),
                                       [&](const Service& o) { return o.name == called; });
-      out += fmt::format("      - service: {}\n        timeout: 2s\n", in_quotes(found->reference()));
+      out +=
+          fmt::format("      - service: {}\n        timeout: 2s\n", in_quotes(found->reference()));
     }
   }
   return out;
@@ -323,9 +325,11 @@ std::string traffic_section(const Service* entry) {
   std::string out = "\n";
   out += wrapped_comment(
       fmt::format("Users at {}{}: 20 requests a second, and five times as many for three minutes.",
-                  entry->name, entry->type.empty() || entry->type == "ClusterIP"
-                                   ? ""
-                                   : ", the Service of type " + entry->type), "");
+                  entry->name,
+                  entry->type.empty() || entry->type == "ClusterIP"
+                      ? ""
+                      : ", the Service of type " + entry->type),
+      "");
   return out + fmt::format(R"(traffic:
   - name: users
     service: {}
@@ -395,8 +399,8 @@ std::string scenario_text(const InitArguments& arguments, const Application& app
                           const std::string& name, const std::vector<std::string>& manifests) {
   const std::string file = arguments.out.empty() ? "scenario.yaml" : arguments.out;
   const Service* entry = entry_service(app);
-  std::string out = wrapped_comment(fmt::format("Made by `mainspring init` from {}.",
-                                                counted(app.kinds)), "");
+  std::string out =
+      wrapped_comment(fmt::format("Made by `mainspring init` from {}.", counted(app.kinds)), "");
   out += fmt::format(R"(#   mainspring run {0} --out out   runs it and writes out/report.html
 #   mainspring explain scenario    says what else can be written here
 apiVersion: mainspring.dev/v1
@@ -419,8 +423,8 @@ horizon: 15m
 
 // A scenario's name from what the manifests are called.
 std::string name_for(const std::vector<std::string>& files) {
-  static constexpr std::string_view kCommon[] = {"kubernetes-manifests", "manifests", "release",
-                                                 "deploy", "k8s", "kubernetes", "all", "."};
+  static constexpr std::string_view kCommon[] = {
+      "kubernetes-manifests", "manifests", "release", "deploy", "k8s", "kubernetes", "all", "."};
   fs::path path = fs::absolute(files.front()).lexically_normal();
   if (files.size() > 1) path = path.parent_path();
   std::string name = path.stem().string();
@@ -485,8 +489,8 @@ int init_command(const InitArguments& arguments, const Terminal& terminal) {
     print_error(terminal, fmt::format("{} cannot be written", arguments.out));
     return kInvalidInput;
   }
-  print_err(fmt::format("{} written; next: mainspring run {} --out out\n", arguments.out,
-                        arguments.out));
+  print_err(
+      fmt::format("{} written; next: mainspring run {} --out out\n", arguments.out, arguments.out));
   return kOk;
 }
 

@@ -125,7 +125,8 @@ void add_small(CLI::App& app, CommandLine& line) {
   add_output(*version, line, {"table", "json", "yaml"});
 }
 
-// ---- for completion ------------------------------------------------------------------------------
+// ---- for completion
+// ------------------------------------------------------------------------------
 OptionHelp describe(const CLI::Option& option) {
   OptionHelp help;
   for (const std::string& s : option.get_snames()) help.names.push_back("-" + s);
@@ -175,7 +176,8 @@ std::vector<VerbHelp> describe_verbs(const CLI::App& app) {
   return verbs;
 }
 
-// ---- dispatch ------------------------------------------------------------------------------------
+// ---- dispatch
+// ------------------------------------------------------------------------------------
 Output output_of(const std::string& name) {
   if (name == "wide") return Output::kWide;
   if (name == "json") return Output::kJson;
@@ -251,8 +253,7 @@ int run_program(int argc, char** argv) {
   CLI::App app(kDescription, "mainspring");
   app.footer(kFooter);
   app.require_subcommand(1);
-  app.set_version_flag("--version", "mainspring " MAINSPRING_VERSION,
-                       "Print the version and end");
+  app.set_version_flag("--version", "mainspring " MAINSPRING_VERSION, "Print the version and end");
   app.set_help_flag("-h,--help", "Print this and end");
   CommandLine line;
   add_run(app, line);
@@ -281,7 +282,8 @@ int run_program(int argc, char** argv) {
 
 int version_command(Output output) {
   if (output == Output::kJson) {
-    print_out("{\n    \"version\": \"" MAINSPRING_VERSION "\",\n    \"kubernetes\": \"v1.35\"\n}\n");
+    print_out("{\n    \"version\": \"" MAINSPRING_VERSION
+              "\",\n    \"kubernetes\": \"v1.35\"\n}\n");
   } else if (output == Output::kYaml) {
     print_out("kubernetes: v1.35\nversion: " MAINSPRING_VERSION "\n");
   } else {

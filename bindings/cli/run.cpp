@@ -34,8 +34,8 @@ std::string progress_text(const bindings::Progress& p) {
   const double left = share > 0 ? p.wall_seconds / share * (1 - share) : 0;
   return fmt::format("{} of {} ({:.0f} %), {}x real time, {} events/s, {} left",
                      scenarios::format_time(now), scenarios::format_time(end), share * 100,
-                     scenarios::format_number(speed < 10 ? speed : static_cast<double>(
-                                                                     static_cast<int64_t>(speed))),
+                     scenarios::format_number(
+                         speed < 10 ? speed : static_cast<double>(static_cast<int64_t>(speed))),
                      scenarios::format_number(static_cast<double>(static_cast<int64_t>(rate))),
                      scenarios::format_time(left < 1 ? 1 : left));
 }
@@ -98,9 +98,9 @@ void print_results(const scenarios::RunReport& report, const RunArguments& argum
 
 int save_and_print(const bindings::FinishedRun& run, const RunArguments& arguments,
                    const Terminal& terminal) {
-  int code = run.interrupted                   ? kInterrupted
+  int code = run.interrupted                 ? kInterrupted
              : scenarios::passed(run.report) ? kOk
-                                               : kExpectationFailed;
+                                             : kExpectationFailed;
   std::string problem;
   if (!arguments.out.empty()) problem = bindings::save_run(run, arguments.out);
   print_results(run.report, arguments, terminal);
@@ -109,9 +109,10 @@ int save_and_print(const bindings::FinishedRun& run, const RunArguments& argumen
     return kInvalidInput;
   }
   if (!arguments.quiet && !arguments.out.empty()) {
-    print_err(fmt::format("written to {0}: report.html, results.json, junit.xml, journal.mspj\n"
-                          "next: mainspring get pods -A --run {0} --at {1}\n",
-                          arguments.out, scenarios::format_duration(run.ended / 2)));
+    print_err(
+        fmt::format("written to {0}: report.html, results.json, junit.xml, journal.mspj\n"
+                    "next: mainspring get pods -A --run {0} --at {1}\n",
+                    arguments.out, scenarios::format_duration(run.ended / 2)));
   } else if (!arguments.quiet && arguments.output == Output::kTable) {
     print_err("nothing was written; --out DIR keeps the report and the journal\n");
   }
@@ -136,19 +137,18 @@ int run_command(const RunArguments& arguments, const Terminal& terminal) {
   bindings::RunSettings settings;
   settings.seed = arguments.seed;
   settings.overrides = arguments.set;
-  const uint64_t seed =
-      arguments.seed.value_or(static_cast<uint64_t>(scenario.spec.seed));
+  const uint64_t seed = arguments.seed.value_or(static_cast<uint64_t>(scenario.spec.seed));
   try {
     const bindings::FinishedRun run = bindings::run_scenario(scenario, settings, line);
     line.erase();
     return save_and_print(run, arguments, terminal);
   } catch (const sim::InvariantBroken& broken) {
     line.erase();
-    print_error(terminal, fmt::format("an invariant of Mainspring is broken; this is a bug\n{}\n"
-                                      "seed: {}\nreproduce: {}",
-                                      broken.text(), seed,
-                                      bindings::reproduce_command(arguments.scenario, seed,
-                                                                  arguments.set)));
+    print_error(terminal,
+                fmt::format("an invariant of Mainspring is broken; this is a bug\n{}\n"
+                            "seed: {}\nreproduce: {}",
+                            broken.text(), seed,
+                            bindings::reproduce_command(arguments.scenario, seed, arguments.set)));
     return kInvariantBroken;
   }
 }

@@ -24,8 +24,7 @@ struct Checked {
 // A scenario is told from a manifest by its apiVersion, whatever the file is called.
 bool is_scenario(const std::string& path) {
   std::string text;
-  if (!scenarios::read_file(path, text) ||
-      text.find("mainspring.dev/") == std::string::npos) {
+  if (!scenarios::read_file(path, text) || text.find("mainspring.dev/") == std::string::npos) {
     return false;
   }
   api::Diagnostics ignored;

@@ -38,8 +38,8 @@ bool run_in_slices(scenarios::Simulation& simulation, sim::SimTime end, const St
     now = std::min(now + slice, end);
     const bool done = simulation.run_until(now);
     const double after = watch.seconds();
-    const bool go_on = observer.go_on({simulation.world().now(), end,
-                                       simulation.world().events_executed(), after});
+    const bool go_on = observer.go_on(
+        {simulation.world().now(), end, simulation.world().events_executed(), after});
     if (done) return true;
     if (!go_on) return now >= end;
     if (after - before < kSliceSeconds / 2) slice = std::min(slice * 2, sim::Duration::hours(6));
@@ -51,12 +51,11 @@ bool run_in_slices(scenarios::Simulation& simulation, sim::SimTime end, const St
 
 // Only what a shell takes as it is stays without quotes.
 std::string shell_word(const std::string& word) {
-  const bool plain =
-      !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '/' || c == '.' || c == '_' || c == '-' || c == '=' || c == ':' || c == ',' ||
-               c == '+' || c == '%' || c == '@';
-      });
+  const bool plain = !word.empty() && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
+           c == '.' || c == '_' || c == '-' || c == '=' || c == ':' || c == ',' || c == '+' ||
+           c == '%' || c == '@';
+  });
   if (plain) return word;
   std::string out = "'";
   for (const char c : word) {

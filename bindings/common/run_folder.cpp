@@ -74,8 +74,10 @@ RunFolder open_run_folder(const std::string& folder) {
     out.problem = fmt::format("{}: no such folder; `mainspring run SCENARIO --out {}` makes it",
                               folder, folder);
   } else if (!fs::exists(out.journal_path, error) || !scenarios::read_file(path, text)) {
-    out.problem = fmt::format("{}: no recorded run here; `mainspring run SCENARIO --out {}` makes "
-                              "one", folder, folder);
+    out.problem = fmt::format(
+        "{}: no recorded run here; `mainspring run SCENARIO --out {}` makes "
+        "one",
+        folder, folder);
   }
   if (!out.problem.empty()) return out;
   bool ok = false;

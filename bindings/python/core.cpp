@@ -188,8 +188,7 @@ PYBIND11_MODULE(_core, m) {
   py::register_exception<sim::InvariantBroken>(m, "InvariantError", PyExc_RuntimeError);
   m.def("load", &load, py::arg("path"), py::arg("overrides"));
   m.def("parse_duration", &parse_duration, py::arg("text"));
-  m.def(
-      "scenario_schema", [] { return api::to_json(scenarios::scenario_json_schema()); });
+  m.def("scenario_schema", [] { return api::to_json(scenarios::scenario_json_schema()); });
 
   py::class_<Scenario, std::shared_ptr<Scenario>>(m, "Scenario")
       .def("run", &run, py::arg("seed"), py::arg("until_seconds"))
@@ -197,8 +196,7 @@ PYBIND11_MODULE(_core, m) {
       .def_property_readonly("name",
                              [](const Scenario& s) { return s.loaded.spec.metadata.name.str(); })
       .def_property_readonly(
-          "description",
-          [](const Scenario& s) { return s.loaded.spec.metadata.description.str(); })
+          "description", [](const Scenario& s) { return s.loaded.spec.metadata.description.str(); })
       .def_property_readonly("seed", [](const Scenario& s) { return s.loaded.spec.seed; })
       .def_property_readonly("hash", [](const Scenario& s) { return s.loaded.hash; })
       .def_property_readonly("horizon",
@@ -222,8 +220,7 @@ PYBIND11_MODULE(_core, m) {
       .def("marks", &marks)
       .def("expectations", &expectations)
       .def("numbers", &numbers)
-      .def("report_html",
-           [](const Run& r) { return scenarios::render_html(r.finished.report); })
+      .def("report_html", [](const Run& r) { return scenarios::render_html(r.finished.report); })
       .def("results_json",
            [](const Run& r) { return scenarios::render_results_json(r.finished.report); })
       .def("summary",

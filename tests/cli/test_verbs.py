@@ -62,7 +62,8 @@ def test_validate_finds_everything_at_once_with_its_place(mainspring, folder):
     (folder / "web.yaml").write_text(text)
     done = mainspring("validate", "web.yaml")
     assert done.returncode == 3
-    assert 'web.yaml:6:13: Deployment/web spec.replicas: expected integer, got "many"' in done.stderr
+    said = 'web.yaml:6:13: Deployment/web spec.replicas: expected integer, got "many"'
+    assert said in done.stderr
     assert 'did you mean "image"' in done.stderr
     assert "web.yaml: 2 errors" in done.stdout
     places = json.loads(mainspring("validate", "web.yaml", "-o", "json").stdout)["files"][0]
