@@ -102,7 +102,7 @@ ControlHost::ControlHost(const ControlHost& other)
       started_(other.started_) {
   loops_.reserve(other.loops_.size());
   for (const LoopState& l : other.loops_) {
-    loops_.push_back(LoopState{l.loop->clone(), l.client});
+    loops_.push_back(LoopState{l.loop->clone(), l.client, l.events});
   }
 }
 
