@@ -231,8 +231,7 @@ class Analyst {
     }
     for (size_t i = 0; i < f_.incidents.size(); ++i) {
       const Incident& in = f_.incidents[i];
-      Mark& m = mark(mark_id("incident", i), in.t, MarkKind::kIncident,
-                     in.count > 1 ? fmt::format("{} ({} times)", in.title, in.count) : in.title);
+      Mark& m = mark(mark_id("incident", i), in.t, MarkKind::kIncident, title_of(in));
       if (in.last > in.t) m.end_seconds = in.last;
       m.detail = in.detail;
       m.object = in.object;
@@ -245,6 +244,14 @@ class Analyst {
                      "expectation violated: " + e.name);
       m.detail = e.explanation;
     }
+  }
+
+  // Of nodes and their pods each is another one; of a workload it may be the same pod again.
+  static std::string title_of(const Incident& in) {
+    if (in.group.starts_with("node/") || in.group == "taint-eviction") {
+      return fmt::format("{} {}", in.count, in.title);
+    }
+    return in.count > 1 ? fmt::format("{} ({} times)", in.title, in.count) : in.title;
   }
 
   void healed_marks() {
@@ -481,6 +488,7 @@ class Analyst {
                                      kMaxPodLanes, f_.pod_lanes.size()));
     }
     if (!f_.error.empty()) r_.notes.push_back("The journal could not be read whole: " + f_.error);
+    for (const std::string& note : f_.notes) r_.notes.push_back(note);
     for (const std::string& note : scenario_.notes) r_.notes.push_back(note);
   }
 

@@ -654,6 +654,9 @@ class Collector {
 
   void note(const sim::JournalRecord& record) {
     constexpr std::string_view kNode = "Node/";
+    if (record.payload.starts_with("The API server refused")) {
+      f_.notes.push_back(fmt::format("{}: {}", record.key, record.payload));
+    }
     if (!record.key.starts_with(kNode)) return;
     if (record.payload.find("lost power") == std::string_view::npos) return;
     if (dark_at_ != t_) dark_.clear();

@@ -142,7 +142,8 @@ struct EndpointLoss {
 
 struct Facts {
   double end = 0;
-  std::string error;  // of the journal
+  std::string error;               // of the journal
+  std::vector<std::string> notes;  // objects that the API server refused
   std::string digest;
   uint64_t records = 0;
   api::Time epoch = api::Time::from_unix_ns(0);

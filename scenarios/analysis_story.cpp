@@ -17,7 +17,9 @@ std::string mark_id(std::string_view list, size_t position) {
 }
 
 std::string span_text(double seconds) {
-  return format_duration(sim::Duration::nanos(static_cast<int64_t>(seconds * 1e9 + 0.5)));
+  const double step = seconds >= 10 ? 1 : seconds >= 1 ? 0.1 : 0.001;  // as exact as is of use
+  const double rounded = std::floor(seconds / step + 0.5) * step;
+  return format_duration(sim::Duration::nanos(static_cast<int64_t>(rounded * 1e9 + 0.5)));
 }
 
 std::string ms_text(double ms) {
@@ -112,6 +114,7 @@ class Storyteller {
       if (f_.faults[i].kind == FaultKind::kContainers) containers(i);
       if (f_.faults[i].kind == FaultKind::kOther) other_fault(i);
     }
+    minimums();
     for (const Load& load : loads_) rise(load);
     scalings();
     for (const Rollout& r : f_.rollouts) rollout(r);
@@ -416,20 +419,18 @@ class Storyteller {
     return best;
   }
 
-  // From `from` on: the first minute-long stretch that stays below the bound.
-  static std::optional<double> back_under(const ServiceFacts& s, double from, double bound_ms) {
-    std::optional<double> since;
-    for (const RequestBucket& b : s.buckets) {
-      if (b.begin < from || std::isnan(b.p99_ms)) continue;
-      if (b.p99_ms > bound_ms) {
-        since.reset();
-      } else if (!since) {
-        since = b.begin;
-      } else if (b.begin - *since >= 60) {
-        return since;
-      }
+  // The begin of the first three stretches of ten seconds from `from` on, one after another, whose
+  // p99 is within the bound.
+  static std::optional<double> back_under(const ServiceFacts& s, double from, double until,
+                                          double bound_ms) {
+    int good = 0;
+    for (double t = std::floor(from / 10) * 10 + 10; t < until; t += 10) {
+      const double p99 = percentile_ms(s, 0.99, t, std::min(until, t + 10));
+      if (std::isnan(p99)) continue;
+      good = p99 <= bound_ms ? good + 1 : 0;
+      if (good == 3) return t - 20;
     }
-    return since;
+    return std::nullopt;
   }
 
   // Changes of size of one workload by its autoscaler, one after another in one direction.
@@ -480,45 +481,64 @@ class Storyteller {
     }
   }
 
+  // The first fault of another kind after `t`; null if there is none before `until`.
+  const FaultFacts* disturbance(double t, double until, size_t& number) const {
+    for (size_t i = 0; i < f_.faults.size(); ++i) {
+      const FaultFacts& f = f_.faults[i];
+      if (f.kind == FaultKind::kTraffic || f.begin < t || f.begin >= until) continue;
+      number = i;
+      return &f;
+    }
+    return nullptr;
+  }
+
+  // What the load did to the latency until `until`; `bad` if it did not come back before that.
+  std::string latency_text(const ServiceFacts& s, const Load& load, double until, bool& slower,
+                           bool& bad) const {
+    const double before = percentile_ms(s, 0.99, std::max(0.0, load.begin - 60), load.begin);
+    const RequestBucket* worst = nullptr;
+    for (const RequestBucket& b : s.buckets) {
+      if (b.begin < load.begin || b.begin >= until || std::isnan(b.p99_ms)) continue;
+      if (!worst || b.p99_ms > worst->p99_ms) worst = &b;
+    }
+    if (!worst) return "";
+    slower = !std::isnan(before) && worst->p99_ms > 2 * before;
+    if (!slower) return fmt::format(" p99 latency stayed at {} or less.", ms_text(worst->p99_ms));
+    const std::string text = fmt::format(" p99 latency went from {} to {} at {}", ms_text(before),
+                                         ms_text(worst->p99_ms), span_text(worst->begin));
+    const std::optional<double> back = back_under(s, worst->begin, until, 2 * before);
+    bad = !back;
+    return back ? fmt::format("{} and was back under {} at {}.", text, ms_text(2 * before),
+                              span_text(*back))
+                : fmt::format("{} and was not back under {} until {}.", text, ms_text(2 * before),
+                              span_text(until));
+  }
+
   void rise(const Load& load) {
     const ServiceFacts* s = load.service.empty() ? focus_ : f_.service(load.service);
     if (!s || s->buckets.empty()) return;
+    size_t number = 0;
+    const FaultFacts* other = disturbance(load.begin, load.end, number);
+    const double until = other ? other->begin : load.end;
     const double calm_from = std::max(0.0, load.begin - 60);
-    const double before = percentile_ms(*s, 0.99, calm_from, load.begin);
     const RequestSum calm = sum_requests(f_, s, calm_from, load.begin);
     const double rate_before =
         static_cast<double>(calm.ok + calm.failed) / std::max(1.0, load.begin - calm_from);
-    const RequestBucket* worst = nullptr;
-    for (const RequestBucket& b : s->buckets) {
-      if (b.begin < load.begin || b.begin >= load.end || std::isnan(b.p99_ms)) continue;
-      if (!worst || b.p99_ms > worst->p99_ms) worst = &b;
-    }
-    const RequestSum sum = sum_requests(f_, s, load.begin, load.end);
+    const RequestSum sum = sum_requests(f_, s, load.begin, until);
     explained(load.begin, load.end + 30);
+    bool slower = false;
+    bool bad = sum.failed * 100 > sum.ok + sum.failed;
     std::string text = fmt::format("Traffic to {} rose from {:.0f} to {:.0f} requests/s.", s->label,
                                    rate_before, top_rate(*s, load.begin, load.end));
-    std::optional<double> back;
-    const bool slower = worst && !std::isnan(before) && worst->p99_ms > 2 * before;
-    if (slower) {
-      back = back_under(*s, worst->begin, 2 * before);
-      text += fmt::format(" p99 latency went from {} to {} at {}", ms_text(before),
-                          ms_text(worst->p99_ms), span_text(worst->begin));
-      text += back && *back < load.end
-                  ? fmt::format(" and was back under {} at {}, while the load lasted.",
-                                ms_text(2 * before), span_text(*back))
-              : back ? fmt::format(" and was back under {} at {}, when the load was gone.",
-                                   ms_text(2 * before), span_text(*back))
-                     : std::string(" and did not come back within the run.");
-    } else if (worst) {
-      text += fmt::format(" p99 latency stayed at {} or less.", ms_text(worst->p99_ms));
-    }
+    text += latency_text(*s, load, until, slower, bad);
     const std::string failed = failed_text(sum);
-    if (!failed.empty()) text += fmt::format(" Meanwhile {}.", failed);
-    const bool bad = sum.failed * 100 > sum.ok + sum.failed;
+    if (!failed.empty()) {
+      text += fmt::format(" {} {}.", other ? "Before the next fault" : "Meanwhile", failed);
+    }
     StoryEntry& e = add(load.begin, load.end,
-                        bad || (slower && (!back || *back >= load.end)) ? Severity::kBad
-                        : slower || sum.failed > 0                      ? Severity::kWarning
-                                                                        : Severity::kGood,
+                        bad                        ? Severity::kBad
+                        : slower || sum.failed > 0 ? Severity::kWarning
+                                                   : Severity::kGood,
                         std::move(text));
     const std::vector<Scaling> scaled = scalings_in(load.begin, load.end, false);
     for (const Scaling& one : scaled) {
@@ -537,6 +557,28 @@ class Storyteller {
     e.because.push_back(because(load.title, load.begin, load.mark));
   }
 
+  // Autoscalers first bring sizes into their bounds; that is one entry for all of them.
+  void minimums() {
+    std::vector<size_t> raised;
+    for (size_t i = 0; i < f_.rescales.size(); ++i) {
+      if (f_.rescales[i].reason != "Current number of replicas below Spec.MinReplicas") continue;
+      raised.push_back(i);
+      told_.insert(i);
+    }
+    if (raised.empty()) return;
+    const Rescale& first = f_.rescales[raised.front()];
+    const Rescale& last = f_.rescales[raised.back()];
+    StoryEntry& e = add(first.t, last.t, Severity::kInfo,
+                        fmt::format("The autoscalers raised {} to their minReplicas.",
+                                    count_text(raised.size(), "workload")));
+    for (const size_t i : raised) {
+      const Rescale& r = f_.rescales[i];
+      e.because.push_back(
+          because(fmt::format("{} from {} to {}", f_.workloads[r.workload].label, r.from, r.to),
+                  r.t, mark_id("rescale", i)));
+    }
+  }
+
   void scalings() {
     for (const Scaling& s : scalings_in(0, f_.end + 1, true)) {
       const Rescale& first = f_.rescales[s.first];
@@ -547,7 +589,7 @@ class Storyteller {
       if (!why.empty()) e.because.push_back(because(why, first.t, mark_id("rescale", s.first)));
       for (const Load& load : loads_) {
         if (first.t < load.end || first.t > load.end + 900 || last.to > last.from) continue;
-        e.because.push_back(because(load.title + " was over", load.end, load.mark));
+        e.because.push_back(because("the load was over", load.end, load.mark));
       }
     }
   }
@@ -707,6 +749,16 @@ class Storyteller {
                         fmt::format("{} of {} to {} failed between {} and {}: {}.", sum.failed,
                                     count_text(all, "request"), s.label, span_text(begin),
                                     span_text(end), kinds_text(sum)));
+    for (size_t i = f_.rescales.size(); i-- > 0;) {
+      const Rescale& r = f_.rescales[i];
+      if (r.t > end || begin - r.t > 30 || r.to > r.from) continue;
+      e.because.push_back(because(
+          fmt::format("the autoscaler scaled {} from {} to {}: pods that end get requests until "
+                      "every node has dropped their endpoints",
+                      f_.workloads[r.workload].label, r.from, r.to),
+          r.t, mark_id("rescale", i)));
+      return;
+    }
     for (size_t i = f_.incidents.size(); i-- > 0;) {
       const Incident& in = f_.incidents[i];
       if (in.t > end || begin - in.last > 60) continue;

@@ -217,7 +217,7 @@ TEST(AnalysisTest, AScalingTellsSizesReasonAndMeasuredLoad) {
   hpa.status.current_metrics.push_back(status);
   b.put(75.1, hpa);
   b.put(85, make_deployment("web", 6, 6));
-  b.traffic(80, 100, "service/default/web", 5000, 25);
+  for (int t = 80; t < 180; t += 10) b.traffic(t, 10, "service/default/web", 500, 25);
   const RunReport r = analysed(b, s).report;
   const Mark* scale = nullptr;
   for (const Mark& m : r.marks) {
