@@ -75,6 +75,12 @@ def test_set_changes_a_value_and_is_in_the_command_that_reproduces(mainspring):
     assert "--set horizon=45s" in done.stdout
 
 
+def test_set_takes_a_single_digit(mainspring):
+    words = ("--quiet", "--set", "cluster.nodePools[0].count=4", "--out", "out")
+    assert mainspring("run", "scenario.yaml", *words).returncode == 0
+    assert mainspring("get", "nodes", "--run", "out", "-o", "name").stdout.count("node/") == 4
+
+
 def test_set_of_a_place_that_is_not_there_is_an_input_error(mainspring):
     done = mainspring("run", "scenario.yaml", "--set", "cluster.nodePools[7].count=1")
     assert done.returncode == 3

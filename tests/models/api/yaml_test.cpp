@@ -140,6 +140,15 @@ TEST(Yaml, ErrorsSayWhereAndWhatWasExpected) {
   for (const auto& c : cases) EXPECT_EQ(read(c.text).problems, c.message) << c.text;
 }
 
+TEST(Yaml, TextsOfAFewBytesAreRead) {
+  for (const std::string_view text : {"5", "42", "1.5", "no", "a"}) {
+    Diagnostics diagnostics;
+    const std::vector<Json> documents = read_documents(text, 0, &diagnostics);
+    ASSERT_EQ(documents.size(), 1u) << text;
+    EXPECT_EQ(documents[0], resolve_scalar(text)) << text;
+  }
+}
+
 TEST(Yaml, OneBrokenDocumentDoesNotHideTheOthers) {
   const Reading r = read("a: 1\n---\nb: [\n---\nc: 'x\n---\nd: 4\n");
   EXPECT_EQ(r.problems,
