@@ -149,7 +149,8 @@ void check_cluster(const spec::ScenarioFile& s, const Json& tree, Checker& check
   }
   check.at(cluster, "cluster");
   if (s.cluster.node_pools.empty()) check.bad("nodePools", "expected at least one pool of nodes");
-  check.parsed("registryBandwidth", s.cluster.registry_bandwidth, "bytes per second such as 100MB/s",
+  check.parsed("registryBandwidth", s.cluster.registry_bandwidth,
+               "bytes per second such as 100MB/s",
                [](std::string_view t) { return parse_bandwidth(t).has_value(); });
   if (s.cluster.control_plane) {
     const spec::ControlPlaneSpec& c = *s.cluster.control_plane;
@@ -230,7 +231,8 @@ void check_traffic(const spec::ScenarioFile& s, const Json& tree, const fs::path
     check.duration("period", t.period);
     const bool by_rate = t.shape != "Ramp" && t.shape != "Trace";
     if (by_rate && t.rate.empty()) check.bad("rate", "expected requests per second");
-    if (t.shape == "Ramp" && t.points.size() < 2) check.bad("points", "expected at least two points");
+    if (t.shape == "Ramp" && t.points.size() < 2)
+      check.bad("points", "expected at least two points");
     if (t.shape == "Trace") check_trace(t, folder, check);
     if ((t.shape == "Spike" || t.shape == "Diurnal") && t.peak.empty()) {
       check.bad("peak", "expected requests per second");
@@ -469,125 +471,168 @@ std::vector<std::string> notes_on_kept_kinds(const std::vector<api::ObjectRef>& 
   return {text};
 }
 
+namespace {
+
+// One scenario on its way from files to a LoadedScenario.
+class ScenarioReader {
+ public:
+  ScenarioReader(const std::string& path, Diagnostics& diagnostics)
+      : diagnostics_(diagnostics),
+        folder_(fs::path(path).parent_path()),
+        file_(diagnostics.add_file(path)) {
+    loaded_.file = path;
+  }
+
+  LoadedScenario read(const std::vector<std::pair<std::string, std::string>>& overrides) {
+    if (!read_tree()) return std::move(loaded_);
+    override_fields(overrides);
+    const std::string prefix = fmt::format("Scenario/{}", tree_["metadata"]["name"].as_view());
+    spec::ScenarioFile& s = loaded_.spec;
+    api::decode_struct(spec::ScenarioFile::kType, tree_, &s, diagnostics_, prefix);
+    api::set_struct_defaults(spec::ScenarioFile::kType, &s);
+
+    Checker check(diagnostics_, prefix);
+    check.at(tree_, "");
+    check.duration("horizon", s.horizon);
+    check.parsed("epoch", s.epoch, "a time such as 2026-01-05T09:00:00Z",
+                 [](std::string_view t) { return api::parse_time(t).has_value(); });
+    check_cluster(s, tree_, check);
+    check_behaviors(s, tree_, check);
+    check_traffic(s, tree_, folder_, check);
+    check_faults(s, tree_, check);
+    check_expectations(s, tree_, check);
+    read_manifests(prefix);
+    read_timeline(check);
+    finish(check);
+    return std::move(loaded_);
+  }
+
+ private:
+  void mix(uint64_t part) { hash_ = part ^ (hash_ * 0x9e3779b97f4a7c15ULL); }
+
+  bool read_tree() {
+    std::string text;
+    if (!read_file(loaded_.file, text)) {
+      diagnostics_.error(api::Position(file_, 1, 1), "", "cannot be read");
+      return false;
+    }
+    hash_ = sim::hash64(text);
+    const std::vector<Json> documents = api::read_documents(text, file_, &diagnostics_);
+    if (documents.size() != 1) {
+      if (diagnostics_.ok()) {
+        diagnostics_.error(
+            api::Position(file_, 1, 1), "",
+            fmt::format("expected one Scenario, got {} documents", documents.size()));
+      }
+      return false;
+    }
+    tree_ = documents.front();
+    const Json& version = tree_["apiVersion"];
+    const Json& kind = tree_["kind"];
+    if (version.as_view() == "mainspring.dev/v1" && kind.as_view() == "Scenario") return true;
+    diagnostics_.error(
+        tree_.position(), "",
+        fmt::format("expected apiVersion mainspring.dev/v1, kind Scenario, got {} {}",
+                    api::describe(version), api::describe(kind)));
+    return false;
+  }
+
+  void override_fields(const std::vector<std::pair<std::string, std::string>>& overrides) {
+    const uint16_t command_line = overrides.empty() ? file_ : diagnostics_.add_file("--set");
+    for (const auto& [where, value] : overrides) {
+      mix(sim::hash64(where + "=" + value));
+      const std::vector<Json> values = api::read_documents(value, command_line, &diagnostics_);
+      if (!set_path(tree_, where, values.empty() ? Json() : values.front())) {
+        diagnostics_.error(api::Position(command_line, 1, 1), "",
+                           fmt::format("{}: no such place in the scenario", where));
+      }
+    }
+  }
+
+  void read_manifests(const std::string& prefix) {
+    const api::List<api::Str>& manifests = loaded_.spec.manifests;
+    for (size_t i = 0; i < manifests.size(); ++i) {
+      const std::string pattern = (folder_ / manifests[i].str()).string();
+      const std::vector<std::string> files = expand_glob(pattern);
+      if (files.empty()) {
+        diagnostics_.error(tree_["manifests"][i].position(),
+                           fmt::format("{} {}", prefix, indexed("manifests", i)),
+                           fmt::format("no file matches {}", pattern));
+      }
+      for (const std::string& f : files) load_manifest(f, diagnostics_, loaded_.objects);
+    }
+    for (const api::ObjectRef& o : loaded_.objects) mix(api::hash64(*o));
+  }
+
+  void read_timeline(Checker& check) {
+    size_t i = 0;
+    for (const spec::TimelineStep& step : loaded_.spec.timeline) {
+      check.at(tree_["timeline"][i], indexed("timeline", i));
+      ++i;
+      check.duration("at", step.at);
+      std::string problem;
+      std::optional<KubectlCommand> command = parse_kubectl(step.kubectl, problem);
+      if (!command) {
+        check.bad("kubectl", problem);
+        continue;
+      }
+      for (const api::Str& name : step.files) {
+        const std::vector<std::string> files = expand_glob((folder_ / name.str()).string());
+        if (files.empty()) check.bad("files", fmt::format("no file matches {}", name.view()));
+        for (const std::string& f : files) read_step_file(f, *command);
+      }
+      loaded_.timeline.push_back(
+          {parse_duration(step.at).value_or(sim::Duration()), *command, step.background});
+    }
+    std::stable_sort(loaded_.timeline.begin(), loaded_.timeline.end(),
+                     [](const TimelineEntry& a, const TimelineEntry& b) { return a.at < b.at; });
+  }
+
+  void read_step_file(const std::string& file, KubectlCommand& command) {
+    std::string body;
+    if (!read_file(file, body)) return;
+    const uint16_t number = diagnostics_.add_file(file);
+    for (const Json& document : api::read_documents(body, number, &diagnostics_)) {
+      std::vector<api::ObjectRef> checked;
+      api::decode_all(document, diagnostics_, &checked);
+      validate_objects(checked, 0, document, diagnostics_);
+      command.documents.push_back(document);
+      for (const api::ObjectRef& o : checked) mix(api::hash64(*o));
+    }
+  }
+
+  void finish(Checker& check) {
+    loaded_.horizon = parse_duration(loaded_.spec.horizon).value_or(sim::Duration());
+    if (loaded_.horizon <= sim::Duration() && diagnostics_.ok()) {
+      check.at(tree_, "");
+      check.bad("horizon", "must be longer than 0");
+    }
+    // What only the model can tell: calls in a circle, names used twice, times that go back.
+    if (diagnostics_.ok()) {
+      for (const std::string& problem : traffic::validate(convert_traffic(loaded_))) {
+        diagnostics_.error(tree_.position(), "", problem);
+      }
+    }
+    const std::optional<api::Time> epoch = api::parse_time(loaded_.spec.epoch);
+    loaded_.epoch_unix_ns = epoch ? epoch->unix_ns() : 0;
+    loaded_.notes = notes_on_kept_kinds(loaded_.objects);
+    loaded_.hash = fmt::format("{:016x}", hash_);
+  }
+
+  Diagnostics& diagnostics_;
+  fs::path folder_;
+  uint16_t file_;
+  Json tree_;
+  uint64_t hash_ = 0;
+  LoadedScenario loaded_;
+};
+
+}  // namespace
+
 LoadedScenario load_scenario(const std::string& path,
                              const std::vector<std::pair<std::string, std::string>>& overrides,
                              Diagnostics& diagnostics) {
-  LoadedScenario loaded;
-  loaded.file = path;
-  const uint16_t file = diagnostics.add_file(path);
-  std::string text;
-  if (!read_file(path, text)) {
-    diagnostics.error(api::Position(file, 1, 1), "", "cannot be read");
-    return loaded;
-  }
-  uint64_t hash = sim::hash64(text);
-  const std::vector<Json> documents = api::read_documents(text, file, &diagnostics);
-  if (documents.size() != 1) {
-    if (diagnostics.ok()) {
-      diagnostics.error(api::Position(file, 1, 1), "",
-                        fmt::format("expected one Scenario, got {} documents", documents.size()));
-    }
-    return loaded;
-  }
-  Json tree = documents.front();
-  if (tree["apiVersion"].as_view() != "mainspring.dev/v1" || tree["kind"].as_view() != "Scenario") {
-    diagnostics.error(tree.position(), "",
-                      fmt::format("expected apiVersion mainspring.dev/v1, kind Scenario, got {} {}",
-                                  api::describe(tree["apiVersion"]), api::describe(tree["kind"])));
-    return loaded;
-  }
-  const uint16_t command_line = overrides.empty() ? file : diagnostics.add_file("--set");
-  for (const auto& [where, value] : overrides) {
-    hash = sim::hash64(where + "=" + value) ^ (hash * 0x9e3779b97f4a7c15ULL);
-    const std::vector<Json> values = api::read_documents(value, command_line, &diagnostics);
-    if (!set_path(tree, where, values.empty() ? Json() : values.front())) {
-      diagnostics.error(api::Position(command_line, 1, 1), "",
-                        fmt::format("{}: no such place in the scenario", where));
-    }
-  }
-  const std::string prefix = fmt::format("Scenario/{}", tree["metadata"]["name"].as_view());
-  api::decode_struct(spec::ScenarioFile::kType, tree, &loaded.spec, diagnostics, prefix);
-  api::set_struct_defaults(spec::ScenarioFile::kType, &loaded.spec);
-  const spec::ScenarioFile& s = loaded.spec;
-
-  Checker check(diagnostics, prefix);
-  check.at(tree, "");
-  check.duration("horizon", s.horizon);
-  check.parsed("epoch", s.epoch, "a time such as 2026-01-05T09:00:00Z",
-               [](std::string_view t) { return api::parse_time(t).has_value(); });
-  check_cluster(s, tree, check);
-  check_behaviors(s, tree, check);
-  const fs::path folder = fs::path(path).parent_path();
-  check_traffic(s, tree, folder, check);
-  check_faults(s, tree, check);
-  check_expectations(s, tree, check);
-
-  for (size_t i = 0; i < s.manifests.size(); ++i) {
-    const std::string pattern = (folder / s.manifests[i].str()).string();
-    const std::vector<std::string> files = expand_glob(pattern);
-    if (files.empty()) {
-      diagnostics.error(tree["manifests"][i].position(),
-                        fmt::format("{} {}", prefix, indexed("manifests", i)),
-                        fmt::format("no file matches {}", pattern));
-    }
-    for (const std::string& f : files) {
-      load_manifest(f, diagnostics, loaded.objects);
-    }
-  }
-  for (const api::ObjectRef& o : loaded.objects) {
-    hash = api::hash64(*o) ^ (hash * 0x9e3779b97f4a7c15ULL);
-  }
-  size_t i = 0;
-  for (const spec::TimelineStep& step : s.timeline) {
-    const Json& own = tree["timeline"][i];
-    check.at(own, indexed("timeline", i));
-    ++i;
-    check.duration("at", step.at);
-    std::string problem;
-    std::optional<KubectlCommand> command = parse_kubectl(step.kubectl, problem);
-    if (!command) {
-      check.bad("kubectl", problem);
-      continue;
-    }
-    for (const api::Str& name : step.files) {
-      const std::vector<std::string> files = expand_glob((folder / name.str()).string());
-      if (files.empty()) check.bad("files", fmt::format("no file matches {}", name.view()));
-      for (const std::string& f : files) {
-        std::string body;
-        if (!read_file(f, body)) continue;
-        const uint16_t n = diagnostics.add_file(f);
-        for (const Json& d : api::read_documents(body, n, &diagnostics)) {
-          std::vector<api::ObjectRef> checked;
-          api::decode_all(d, diagnostics, &checked);
-          validate_objects(checked, 0, d, diagnostics);
-          command->documents.push_back(d);
-          for (const api::ObjectRef& o : checked) {
-            hash = api::hash64(*o) ^ (hash * 0x9e3779b97f4a7c15ULL);
-          }
-        }
-      }
-    }
-    loaded.timeline.push_back(
-        {parse_duration(step.at).value_or(sim::Duration()), *command, step.background});
-  }
-  std::stable_sort(loaded.timeline.begin(), loaded.timeline.end(),
-                   [](const TimelineEntry& a, const TimelineEntry& b) { return a.at < b.at; });
-  loaded.horizon = parse_duration(s.horizon).value_or(sim::Duration());
-  if (loaded.horizon <= sim::Duration() && diagnostics.ok()) {
-    check.at(tree, "");
-    check.bad("horizon", "must be longer than 0");
-  }
-  // What only the model can tell: calls in a circle, names used twice, times that go back.
-  if (diagnostics.ok()) {
-    for (const std::string& problem : traffic::validate(convert_traffic(loaded))) {
-      diagnostics.error(tree.position(), "", problem);
-    }
-  }
-  const std::optional<api::Time> epoch = api::parse_time(s.epoch);
-  loaded.epoch_unix_ns = epoch ? epoch->unix_ns() : 0;
-  loaded.notes = notes_on_kept_kinds(loaded.objects);
-  loaded.hash = fmt::format("{:016x}", hash);
-  return loaded;
+  return ScenarioReader(path, diagnostics).read(overrides);
 }
 
 }  // namespace mainspring::scenarios
