@@ -30,6 +30,15 @@ void StepLine::set(double at, double value) {
   v.push_back(value);
 }
 
+void StepLine::sample(double at, double value) {
+  if (!t.empty() && t.back() == at) {
+    v.back() = value;
+    return;
+  }
+  t.push_back(at);
+  v.push_back(value);
+}
+
 double StepLine::at(double time) const {
   const auto after = std::upper_bound(t.begin(), t.end(), time);
   return after == t.begin() ? 0 : v[static_cast<size_t>(after - t.begin()) - 1];
@@ -646,10 +655,10 @@ class Collector {
   void sample(const sim::JournalRecord& record) {
     ClusterSample s;
     if (!decode_sample(record.payload, s)) return;
-    f_.cpu_used_cores.set(t_, static_cast<double>(s.cpu_used_milli) / 1000);
-    f_.memory_used_gib.set(t_, static_cast<double>(s.memory_used_bytes) / 1073741824.0);
-    f_.cost_rate_usd_h.set(t_, static_cast<double>(s.cost_rate_micro_usd_h) / 1e6);
-    f_.cost_usd.set(t_, static_cast<double>(s.cost_micro_usd) / 1e6);
+    f_.cpu_used_cores.sample(t_, static_cast<double>(s.cpu_used_milli) / 1000);
+    f_.memory_used_gib.sample(t_, static_cast<double>(s.memory_used_bytes) / 1073741824.0);
+    f_.cost_rate_usd_h.sample(t_, static_cast<double>(s.cost_rate_micro_usd_h) / 1e6);
+    f_.cost_usd.sample(t_, static_cast<double>(s.cost_micro_usd) / 1e6);
   }
 
   void note(const sim::JournalRecord& record) {

@@ -33,6 +33,8 @@ struct StepLine {
 
   // Time must not go back; a second value of an instant replaces the first.
   void set(double at, double value);
+  // The same, but a value that repeats is a point of its own: for samples.
+  void sample(double at, double value);
   // Before the first point: 0.
   double at(double time) const;
   double last() const { return v.empty() ? 0 : v.back(); }
