@@ -63,10 +63,9 @@ void BM_ClusterDay(benchmark::State& state) {
                                static_cast<int>(state.range(1)) / 30, sim::Duration::hours(24));
     for (int i = 0; i < 30; ++i) {
       std::string error;
-      s.timeline.push_back({sim::Duration::minutes(60 + i * 40),
-                            *parse_kubectl(fmt::format("rollout restart deployment/app-{}", i),
-                                           error),
-                            true});
+      s.timeline.push_back(
+          {sim::Duration::minutes(60 + i * 40),
+           *parse_kubectl(fmt::format("rollout restart deployment/app-{}", i), error), true});
     }
     Simulation simulation(s, {.seed = 1, .keep_journal = false});
     simulation.run_until(simulation.end());

@@ -155,9 +155,8 @@ void add_twins(const LoadedScenario& s, std::vector<traffic::ServiceOptions>& se
         {ns.empty() ? s.spec.namespace_ : ns, object->metadata.name, &service->spec.selector});
   }
   const auto described = [&](const Known& k) {
-    return std::find_if(services.begin(), services.end(), [&](const auto& o) {
-      return o.ns == k.ns && o.name == k.name;
-    });
+    return std::find_if(services.begin(), services.end(),
+                        [&](const auto& o) { return o.ns == k.ns && o.name == k.name; });
   };
   for (const Known& twin : known) {
     if (described(twin) != services.end()) continue;
@@ -265,8 +264,7 @@ controllers::Options convert_controllers(const LoadedScenario& s) {
 autoscaling::Options convert_autoscaling(const LoadedScenario& s) {
   autoscaling::Options options;
   if (!s.spec.cluster.control_plane) return options;
-  options.horizontal.sync_period =
-      duration_or_zero(s.spec.cluster.control_plane->hpa_sync_period);
+  options.horizontal.sync_period = duration_or_zero(s.spec.cluster.control_plane->hpa_sync_period);
   options.horizontal.downscale_stabilization =
       duration_or_zero(s.spec.cluster.control_plane->hpa_downscale_stabilization);
   return options;

@@ -44,8 +44,8 @@ class Sampler final : public sim::Cloneable<Sampler> {
     const cloud::Cloud& cloud = world.get(cloud_);
     sample.cost_micro_usd = cloud.cost_micros(world.now());
     for (cloud::PoolIndex p = 0; p < cloud.pool_count(); ++p) {
-      sample.cost_rate_micro_usd_h += static_cast<int64_t>(cloud.machines(p).size()) *
-                                      cloud.pool(p).type.price_per_hour_micros;
+      sample.cost_rate_micro_usd_h +=
+          static_cast<int64_t>(cloud.machines(p).size()) * cloud.pool(p).type.price_per_hour_micros;
     }
     if (!(sample == last_) || world.now() == sim::SimTime()) {
       world.record("sample.cluster", "", encode_sample(sample));
@@ -103,8 +103,8 @@ Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options
   const traffic::Traffic traffic =
       traffic::add_traffic(world_, server_, fleet_, convert_traffic(scenario));
   engine_ = traffic.engine;
-  world_.add<faults::FaultInjector>(faults::FaultInjector::Options{
-      fleet_, cloud, traffic.engine, convert_faults(scenario)});
+  world_.add<faults::FaultInjector>(
+      faults::FaultInjector::Options{fleet_, cloud, traffic.engine, convert_faults(scenario)});
   world_.add<Sampler>(fleet_, cloud);
 
   controllers_ = world_.add<apiserver::ControlHost>("kube-controller-manager", server_);
@@ -120,8 +120,8 @@ Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options
 
   std::vector<KubectlStep> steps;
   for (const TimelineEntry& entry : scenario.timeline) {
-    steps.push_back({world_.get(server_).wall(sim::SimTime() + entry.at), entry.command,
-                     entry.background});
+    steps.push_back(
+        {world_.get(server_).wall(sim::SimTime() + entry.at), entry.command, entry.background});
   }
   kubectl_ = world_.add<apiserver::ControlHost>("kubectl", server_);
   world_.get(kubectl_).add(std::make_unique<KubectlLoop>(std::move(steps)));

@@ -118,8 +118,8 @@ void ApiServer::submit(sim::World& world, ClientId client, client::Request reque
                        uint64_t cookie) {
   Client& c = impl_->clients[client];
   const sim::SimTime leaves = sim_time(c.bucket.take(wall(world.now())));
-  const sim::Duration way = latency(world, "apiserver.request", c.entity, 2 * c.requests,
-                                    options_.latency.request);
+  const sim::Duration way =
+      latency(world, "apiserver.request", c.entity, 2 * c.requests, options_.latency.request);
   const uint64_t slot = impl_->requests.put(InFlight{client, cookie, std::move(request)});
   world.schedule(leaves + way, id(), kArrive, slot, c.requests);
   ++c.requests;
@@ -137,8 +137,8 @@ void ApiServer::handle(sim::World& world, const sim::Event& event) {
       outcome.reason = "ServiceUnavailable";
       outcome.message = "the server is currently unable to handle the request";
     }
-    const sim::Duration way = latency(world, "apiserver.request", c.entity, 2 * event.b + 1,
-                                      options_.latency.response);
+    const sim::Duration way =
+        latency(world, "apiserver.request", c.entity, 2 * event.b + 1, options_.latency.response);
     const uint64_t ticket = impl_->outcomes.put(std::move(outcome));
     world.schedule(way, c.reply.component, c.reply.kind, in.cookie, ticket, in.client);
     return;

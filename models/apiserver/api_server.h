@@ -58,7 +58,7 @@ class ApiServer final : public sim::Component {
   struct Options {
     Latency latency;
     AdmissionOptions admission;
-    int64_t epoch_unix_ns = 0;  // the wall clock at SimTime 0
+    int64_t epoch_unix_ns = 0;                  // the wall clock at SimTime 0
     std::string service_cidr = "10.96.0.0/12";  // kubeadm's default
   };
 

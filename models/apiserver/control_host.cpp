@@ -62,8 +62,7 @@ class ControlHost::Context final : public client::ControlContext {
 
   std::vector<client::PodMetrics> pod_metrics(std::string_view ns) override {
     if (!host_.metrics_.valid()) return {};
-    const auto* source =
-        dynamic_cast<const MetricsSource*>(&world_.component(host_.metrics_));
+    const auto* source = dynamic_cast<const MetricsSource*>(&world_.component(host_.metrics_));
     MAINSPRING_CHECK(source != nullptr, "the metrics component of {} is no MetricsSource",
                      host_.process_);
     return source->pod_metrics(world_, ns);
@@ -172,8 +171,7 @@ void ControlHost::handle(sim::World& world, const sim::Event& event) {
     case kWatch: {
       client::WatchEvent change = world.get(server_).take_change(event.b);
       const api::Kind kind = change.object->kind;
-      const client::WatchEvent seen =
-          caches_.at(kind).apply(change.type, std::move(change.object));
+      const client::WatchEvent seen = caches_.at(kind).apply(change.type, std::move(change.object));
       if (!started_ || (seen.type == client::WatchType::kDeleted && !seen.old)) return;
       for (const uint32_t n : listeners_.at(kind)) {
         Context ctx(world, *this, n);

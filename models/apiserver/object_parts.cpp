@@ -49,8 +49,8 @@ void with_type(api::Kind kind, F f) {
 template <class Conditions>
 void merge(const Conditions& old, Conditions& next) {
   for (const auto& c : old) {
-    const bool named = std::any_of(next.begin(), next.end(),
-                                   [&](const auto& n) { return n.type == c.type; });
+    const bool named =
+        std::any_of(next.begin(), next.end(), [&](const auto& n) { return n.type == c.type; });
     if (!named) next.push_back(c);
   }
 }

@@ -15,8 +15,8 @@ namespace {
 api::Map<api::Quantity> usage_of(const api::Object& object) {
   api::Map<api::Quantity> use;
   const api::KindInfo& info = api::kind_info(object);
-  const std::string resource =
-      info.group.empty() ? std::string(info.resource) : fmt::format("{}.{}", info.resource, info.group);
+  const std::string resource = info.group.empty() ? std::string(info.resource)
+                                                  : fmt::format("{}.{}", info.resource, info.group);
   use.set(fmt::format("count/{}", resource), api::Quantity::of("1"));
   if (info.group.empty()) use.set(info.resource, api::Quantity::of("1"));
   if (const api::Pod* pod = api::try_as<api::Pod>(object)) {

@@ -272,9 +272,8 @@ Outcome Registry::create(Transaction& tx, const Request& r) {
   Outcome out;
   if (!check_namespace(tx, *o, out)) return out;
   if (tx.store.find(r.kind, meta.namespace_, meta.name)) {
-    return failure(
-        409, "AlreadyExists",
-        fmt::format("{} \"{}\" already exists", resource_name(info), meta.name.view()));
+    return failure(409, "AlreadyExists",
+                   fmt::format("{} \"{}\" already exists", resource_name(info), meta.name.view()));
   }
   meta.uid = make_uid(tx, *o);
   meta.creation_timestamp = tx.now.truncated_to_second();
@@ -706,8 +705,9 @@ Outcome Registry::bind(Transaction& tx, const Request& r) {
                                 pod.metadata.name.view(), pod.spec.node_name.view()));
   }
   if (!pod.spec.scheduling_gates.empty()) {
-    return conflict(info, r.name, fmt::format("pod {} has non-empty .spec.schedulingGates",
-                                              pod.metadata.name.view()));
+    return conflict(
+        info, r.name,
+        fmt::format("pod {} has non-empty .spec.schedulingGates", pod.metadata.name.view()));
   }
   api::Ref<api::Pod> next = api::clone(pod);
   next->spec.node_name = r.target;
@@ -729,14 +729,13 @@ Outcome Registry::evict(Transaction& tx, const Request& r) {
   if (!found) return out;
   const api::ObjectRef pod_ref = *found;
   const api::Pod& pod = api::as<api::Pod>(*pod_ref);
-  const bool free = api::is_terminal(pod) || pod.status.phase == "Pending" ||
-                    pod.metadata.deletion_timestamp;
+  const bool free =
+      api::is_terminal(pod) || pod.status.phase == "Pending" || pod.metadata.deletion_timestamp;
   api::Ref<const api::PodDisruptionBudget> budget;
   if (!free) {
     for (const auto& [key, object] : tx.store.table(api::Kind::PodDisruptionBudget)) {
       if (key.first != pod.metadata.namespace_) continue;
-      api::Ref<const api::PodDisruptionBudget> pdb =
-          api::cast<api::PodDisruptionBudget>(object);
+      api::Ref<const api::PodDisruptionBudget> pdb = api::cast<api::PodDisruptionBudget>(object);
       if (!api::matches(pdb->spec.selector, pod.metadata.labels)) continue;
       if (budget) {
         return failure(500, "InternalError",

@@ -23,9 +23,9 @@ class ApiServer;
 
 // Which of the real server's switches are on.
 struct AdmissionOptions {
-  bool default_tolerations = true;   // DefaultTolerationSeconds
-  bool service_account = true;       // spec.serviceAccountName "default" where none is given
-  bool taint_new_nodes = true;       // TaintNodesByCondition
+  bool default_tolerations = true;  // DefaultTolerationSeconds
+  bool service_account = true;      // spec.serviceAccountName "default" where none is given
+  bool taint_new_nodes = true;      // TaintNodesByCondition
 };
 
 // One request being carried out.

@@ -71,7 +71,7 @@ class Cache {
   };
   struct Index {
     bool on = false;
-    FlatIndex keys;                // key -> bucket number
+    FlatIndex keys;  // key -> bucket number
     std::vector<Bucket> buckets;
   };
   static std::string index_key(IndexBy by, const api::Object& o);

@@ -81,8 +81,7 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
   if (similar.last && now - similar.last > kSimilarWindow) similar.messages.clear();
   similar.last = now;
   const uint64_t hash = fnv(message);
-  if (std::find(similar.messages.begin(), similar.messages.end(), hash) ==
-      similar.messages.end()) {
+  if (std::find(similar.messages.begin(), similar.messages.end(), hash) == similar.messages.end()) {
     similar.messages.push_back(hash);
   }
   std::string seen_key;
@@ -139,8 +138,8 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
 void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std::string_view type,
                              std::string_view reason, std::string_view action, std::string note) {
   const api::Time now = ctx.now();
-  std::string seen_key = fmt::format("v1|{}|{}|{}|{}|{}", object_key(about), type, reason, action,
-                                     note);
+  std::string seen_key =
+      fmt::format("v1|{}|{}|{}|{}|{}", object_key(about), type, reason, action, note);
   Seen& seen = seen_[seen_key];
   Request request;
   request.kind = api::Kind::Event;

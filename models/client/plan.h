@@ -45,9 +45,9 @@ struct Plan {
   api::Ref<const SyncState> state;
 
   enum class Verdict : uint8_t {
-    kDone,      // forget the key's failures
-    kRetry,     // the sync failed: add the key again, rate-limited
-    kDrop,      // the sync failed and is not retried
+    kDone,   // forget the key's failures
+    kRetry,  // the sync failed: add the key again, rate-limited
+    kDrop,   // the sync failed and is not retried
   };
   Verdict verdict = Verdict::kDone;
   std::string error;  // for kRetry and kDrop: what went wrong

@@ -98,7 +98,7 @@ class ReconcilerLoop final : public ControlLoop {
     size_t base = 0;       // index of the current step's first write in `outcomes`
     bool step_failed = false;
     std::vector<Outcome> outcomes;
-    int32_t error = -1;    // index in `outcomes`
+    int32_t error = -1;  // index in `outcomes`
   };
 
   ReconcileContext view(ControlContext& ctx) { return {ctx, queue_, recorder_}; }

@@ -58,8 +58,8 @@ struct Request {
 // The answer. `code` is the HTTP status: 200 or 201 on success.
 struct Outcome {
   int16_t code = 0;
-  api::Str reason;   // metav1.StatusReason: NotFound, AlreadyExists, Conflict, Invalid, ...
-  api::Str message;  // as the real server words it
+  api::Str reason;        // metav1.StatusReason: NotFound, AlreadyExists, Conflict, Invalid, ...
+  api::Str message;       // as the real server words it
   api::ObjectRef object;  // the object after the request; the last state for kDelete
   api::List<api::ObjectRef> objects;  // kList
   // 429: seconds to wait before the next try, when the server says so.

@@ -52,7 +52,7 @@ class WorkQueue {
  private:
   RateLimits limits_;
   std::deque<Key> queue_;
-  std::set<Key> dirty_;       // waiting, or to be queued again when done
+  std::set<Key> dirty_;  // waiting, or to be queued again when done
   std::set<Key> processing_;
   std::map<Key, int32_t> failures_;
   std::map<std::pair<api::Time, uint64_t>, Key> delayed_;

@@ -29,8 +29,8 @@ void KubectlLoop::Job::fail(std::string_view message) {
   ended_ = true;
 }
 void KubectlLoop::Job::fail(const client::Outcome& outcome) {
-  result_->err += fmt::format("Error from server ({}): {}\n", outcome.reason.view(),
-                              outcome.message.view());
+  result_->err +=
+      fmt::format("Error from server ({}): {}\n", outcome.reason.view(), outcome.message.view());
   result_->exit_code = 1;
   ended_ = true;
 }

@@ -1,5 +1,5 @@
-// The shipped scenarios give the same journal, whatever else happens in the process: twice in a row,
-// run in pieces, forked at any time, and as the table of golden digests says.
+// The shipped scenarios give the same journal, whatever else happens in the process: twice in a
+// row, run in pieces, forked at any time, and as the table of golden digests says.
 #include <gtest/gtest.h>
 
 #include <algorithm>

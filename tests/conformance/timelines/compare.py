@@ -327,5 +327,8 @@ def compare_times(key, mine, all_references):
                 continue
             spread = max(their_times) - min(their_times)
             if not agree(t, their_times, spread):
-                return (t, f"{key}: {brief(state)} at {t:.2f} s, recorded at {their_times[0]:.2f} s")
+                return (
+                    t,
+                    f"{key}: {brief(state)} at {t:.2f} s, recorded at {their_times[0]:.2f} s",
+                )
     return None

@@ -158,8 +158,8 @@ void FakeKubelet::on_pod(sim::World& world, const client::WatchEvent& change) {
     pods_.push_back(Pod{pod.metadata.namespace_, pod.metadata.name, pod.metadata.uid, false});
     if (!pod.metadata.deletion_timestamp) {
       // It works off its pods one after the other: the recorded status writes are 3 to 20 ms apart.
-      const sim::SimTime due =
-          world.now() + seconds(pod.metadata.annotations.get("tl/start"), sim::Duration::seconds(1));
+      const sim::SimTime due = world.now() + seconds(pod.metadata.annotations.get("tl/start"),
+                                                     sim::Duration::seconds(1));
       last_run_ = std::max(due, last_run_ + sim::Duration::millis(4));
       world.schedule(last_run_, id(), kRun, found->second);
     }
@@ -281,8 +281,7 @@ std::vector<client::PodMetrics> FakeKubelet::pod_metrics(const sim::World& world
     out.push_back(std::move(m));
   }
   if (out.empty()) return out;
-  const int64_t each =
-      std::min(demand / static_cast<int64_t>(out.size()), metrics_.cap_milli);
+  const int64_t each = std::min(demand / static_cast<int64_t>(out.size()), metrics_.cap_milli);
   for (client::PodMetrics& m : out) {
     if (!m.containers.empty()) m.containers.front().cpu_milli = each;
   }

@@ -28,16 +28,22 @@ namespace mainspring::conformance {
 namespace {
 using api::Json;
 
-constexpr api::Kind kRecorded[] = {
-    api::Kind::Pod,         api::Kind::Node,       api::Kind::Event,
-    api::Kind::Service,     api::Kind::ReplicaSet, api::Kind::Deployment,
-    api::Kind::StatefulSet, api::Kind::DaemonSet,  api::Kind::Job,
-    api::Kind::CronJob,     api::Kind::EndpointSlice,
-    api::Kind::PodDisruptionBudget,
-    api::Kind::PersistentVolumeClaim,
-    api::Kind::HorizontalPodAutoscaler,
-    api::Kind::ResourceQuota,
-    api::Kind::Namespace};
+constexpr api::Kind kRecorded[] = {api::Kind::Pod,
+                                   api::Kind::Node,
+                                   api::Kind::Event,
+                                   api::Kind::Service,
+                                   api::Kind::ReplicaSet,
+                                   api::Kind::Deployment,
+                                   api::Kind::StatefulSet,
+                                   api::Kind::DaemonSet,
+                                   api::Kind::Job,
+                                   api::Kind::CronJob,
+                                   api::Kind::EndpointSlice,
+                                   api::Kind::PodDisruptionBudget,
+                                   api::Kind::PersistentVolumeClaim,
+                                   api::Kind::HorizontalPodAutoscaler,
+                                   api::Kind::ResourceQuota,
+                                   api::Kind::Namespace};
 
 // Prints what its watches deliver, and stops and starts nodes at their times.
 class Recorder final : public sim::Cloneable<Recorder> {
@@ -129,8 +135,8 @@ int run(const std::string& path, std::vector<std::string> chosen) {
     const sim::Duration at = seconds(step["at"]);
     if (step.contains("stop_node") || step.contains("start_node")) {
       const bool stop = step.contains("stop_node");
-      world.get(recorder).add_node_step(
-          at, step[stop ? "stop_node" : "start_node"].as_str().str(), stop);
+      world.get(recorder).add_node_step(at, step[stop ? "stop_node" : "start_node"].as_str().str(),
+                                        stop);
       continue;
     }
     std::string error;
