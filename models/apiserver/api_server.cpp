@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "models/apiserver/registry.h"
@@ -61,6 +62,12 @@ struct InFlight {
   client::Request request;
 };
 
+struct Expiry {  // of an Event, unless it was written again meanwhile
+  api::Str ns;
+  api::Str name;
+  api::Str version;
+};
+
 struct Held {  // a delivery kept back while the server is unavailable
   WatchId watch = 0;
   uint64_t ticket = 0;
@@ -76,6 +83,7 @@ struct ApiServer::Impl {
   Slab<client::Outcome> outcomes;
   Slab<client::WatchEvent> changes;
   std::vector<Held> held;
+  std::deque<Expiry> expiries;  // in order: all Events live equally long
   bool available = true;
   Registry registry;
 };
@@ -143,6 +151,10 @@ void ApiServer::handle(sim::World& world, const sim::Event& event) {
     world.schedule(way, c.reply.component, c.reply.kind, in.cookie, ticket, in.client);
     return;
   }
+  if (event.kind == kEventExpires) {
+    expire_event(world);
+    return;
+  }
   MAINSPRING_CHECK(false, "the API server has no event {}", event.kind);
 }
 
@@ -191,11 +203,33 @@ void ApiServer::publish(sim::World& world, const client::WatchEvent& change) {
 client::Outcome ApiServer::execute(sim::World& world, const client::Request& request) {
   Transaction tx{world, *this, store_, wall(world.now()), {}};
   client::Outcome outcome = impl_->registry.execute(tx, request);
-  for (const client::WatchEvent& change : tx.changes) {
+  settle(world, tx.changes);
+  return outcome;
+}
+
+void ApiServer::settle(sim::World& world, const std::vector<client::WatchEvent>& changes) {
+  for (const client::WatchEvent& change : changes) {
     journal_change(world, change);
     publish(world, change);
+    if (change.object->kind == api::Kind::Event && change.type != client::WatchType::kDeleted &&
+        options_.event_ttl > sim::Duration()) {
+      const api::ObjectMeta& m = change.object->metadata;
+      impl_->expiries.push_back(Expiry{m.namespace_, m.name, m.resource_version});
+      world.schedule_on_lane(world.lane(options_.event_ttl), id(), kEventExpires);
+    }
   }
-  return outcome;
+}
+
+// The oldest write of an Event is as old as Events get. A later write of the same one has its own
+// turn: every write renews the lease that etcd deletes the Event by.
+void ApiServer::expire_event(sim::World& world) {
+  const Expiry due = std::move(impl_->expiries.front());
+  impl_->expiries.pop_front();
+  const api::ObjectRef* found = store_.find(api::Kind::Event, due.ns, due.name);
+  if (!found || (*found)->metadata.resource_version != due.version) return;
+  Transaction tx{world, *this, store_, wall(world.now()), {}};
+  impl_->registry.expire(tx, *found);
+  settle(world, tx.changes);
 }
 
 }  // namespace mainspring::apiserver

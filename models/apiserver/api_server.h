@@ -60,6 +60,8 @@ class ApiServer final : public sim::Component {
     AdmissionOptions admission;
     int64_t epoch_unix_ns = 0;                  // the wall clock at SimTime 0
     std::string service_cidr = "10.96.0.0/12";  // kubeadm's default
+    // How long an Event is kept after it was last written; 0: for ever. kube-apiserver --event-ttl.
+    sim::Duration event_ttl = sim::Duration::hours(1);
   };
 
   explicit ApiServer(Options options);
@@ -107,10 +109,12 @@ class ApiServer final : public sim::Component {
 
  private:
   struct Impl;
-  enum EventKind : uint16_t { kArrive };
+  enum EventKind : uint16_t { kArrive, kEventExpires };
 
   sim::Duration latency(sim::World& world, std::string_view stream, uint64_t entity, uint64_t draw,
                         sim::Duration fixed) const;
+  void expire_event(sim::World& world);
+  void settle(sim::World& world, const std::vector<client::WatchEvent>& changes);
   void deliver(sim::World& world, WatchId id, uint64_t ticket);
   void publish(sim::World& world, const client::WatchEvent& change);
   void journal_change(sim::World& world, const client::WatchEvent& change);

@@ -46,6 +46,8 @@ class Registry {
   // The objects that exist in a new cluster: namespaces, priority classes, the kubernetes service.
   std::vector<client::Request> bootstrap() const;
   client::Outcome execute(Transaction& tx, const client::Request& request);
+  // Takes away an object whose time to live is over.
+  void expire(Transaction& tx, const api::ObjectRef& object) { erase(tx, object); }
 
  private:
   using Request = client::Request;

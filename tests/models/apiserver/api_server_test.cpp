@@ -354,6 +354,38 @@ TEST_F(ApiServerTest, WhileUnavailableItAnswers503AndWatchesCatchUpLater) {
   EXPECT_EQ(listener().changes.size(), 1u);
 }
 
+TEST_F(ApiServerTest, AnEventGoesAnHourAfterItWasLastWritten) {
+  const ClientId c = server().connect("test", {0, 0}, {listener().id(), 0});
+  server().watch(c, api::Kind::Event, {listener().id(), 1});
+  for (const std::string_view name : {"once", "again"}) {
+    api::Ref<api::Event> e = api::make<api::Event>();
+    e->metadata.name = name;
+    e->metadata.namespace_ = "default";
+    e->involved_object.namespace_ = "default";
+    create(e);
+  }
+  // The second one is written again after 20 minutes, so it lives until 1 h 20 min.
+  world_.run_until(sim::SimTime() + sim::Duration::minutes(20));
+  api::Ref<api::Event> newer = api::clone(*server().get<api::Event>("default", "again"));
+  newer->count = 2;
+  Request update = on(Verb::kUpdate, *newer);
+  update.body = newer;
+  ASSERT_TRUE(run(update).ok());
+
+  world_.run_until(sim::SimTime() + sim::Duration::minutes(60) - sim::Duration::nanos(1));
+  EXPECT_NE(server().get<api::Event>("default", "once"), nullptr);
+  const uint64_t records = world_.journal().records();
+  world_.run_until(sim::SimTime() + sim::Duration::minutes(61));
+  EXPECT_EQ(server().get<api::Event>("default", "once"), nullptr);
+  EXPECT_NE(server().get<api::Event>("default", "again"), nullptr);
+  EXPECT_EQ(world_.journal().records(), records + 1);
+  EXPECT_EQ(listener().changes.back().type, client::WatchType::kDeleted);
+  EXPECT_EQ(listener().changes.back().object->metadata.name, "once");
+
+  world_.run_until(sim::SimTime() + sim::Duration::minutes(81));
+  EXPECT_EQ(server().get<api::Event>("default", "again"), nullptr);
+}
+
 TEST_F(ApiServerTest, AForkLivesOnByItself) {
   create(pod("a"));
   sim::World fork = world_;
