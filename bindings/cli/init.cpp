@@ -304,7 +304,7 @@ std::string services_section(const Application& app) {
   out += "services:\n";
   for (const Service& s : app.services) {
     out +=
-        fmt::format("  - service: {}\n    cpu: exponential mean 2ms\n", in_quotes(s.reference()));
+        fmt::format("  - service: {}\n    cpu: exponential mean 1ms\n", in_quotes(s.reference()));
     out += "    latency: uniform 1ms 4ms\n";
     if (s.calls.empty()) continue;
     out += "    calls:\n";
@@ -324,7 +324,7 @@ std::string traffic_section(const Service* entry) {
   }
   std::string out = "\n";
   out += wrapped_comment(
-      fmt::format("Users at {}{}: 20 requests a second, and five times as many for three minutes.",
+      fmt::format("Users at {}{}: 10 requests a second, and three times as many for three minutes.",
                   entry->name,
                   entry->type.empty() || entry->type == "ClusterIP"
                       ? ""
@@ -334,8 +334,9 @@ std::string traffic_section(const Service* entry) {
   - name: users
     service: {}
     shape: Spike
-    rate: "20"
-    peak: "100"
+    from: 1m
+    rate: "10"
+    peak: "30"
     peakAt: 4m
     peakFor: 3m
     rampUp: 20s
@@ -344,6 +345,7 @@ std::string traffic_section(const Service* entry) {
 }
 
 std::string expectations_section(const Application& app, const Service* entry) {
+  if (app.workloads.empty()) return "\n# Nothing runs, so nothing is expected.\nexpectations: []\n";
   std::string out = "\n# These decide the exit code: 0 if all hold, 1 if not.\nexpectations:\n";
   if (entry) {
     out += fmt::format(R"(  - name: users are served
@@ -367,9 +369,10 @@ std::string expectations_section(const Application& app, const Service* entry) {
                                        [](const Workload& w) { return w.kind == "Deployment"; });
   if (deployments) {
     out += R"(  - name: the cluster heals
+    # A lost machine is noticed after 50 s, and its pods are replaced 300 s later.
     recovery:
       after: machine-lost
-      within: 5m
+      within: 8m
 )";
   }
   return out;
@@ -409,7 +412,7 @@ metadata:
   name: {1}
   description: Does {2} stay up through a rush and the loss of a machine?
 seed: 1
-horizon: 15m
+horizon: 20m
 
 )",
                      file, in_quotes(name), name);
@@ -421,12 +424,17 @@ horizon: 15m
   return out;
 }
 
-// A scenario's name from what the manifests are called.
-std::string name_for(const std::vector<std::string>& files) {
+// A scenario's name from what the manifests, or their folder, are called.
+std::string name_for(const std::vector<std::string>& files, const std::string& argument) {
   static constexpr std::string_view kCommon[] = {
       "kubernetes-manifests", "manifests", "release", "deploy", "k8s", "kubernetes", "all", "."};
   fs::path path = fs::absolute(files.front()).lexically_normal();
   if (files.size() > 1) path = path.parent_path();
+  std::error_code error;
+  if (fs::is_directory(argument, error)) {
+    path = fs::absolute(argument).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();  // a slash at the end
+  }
   std::string name = path.stem().string();
   while (std::find(std::begin(kCommon), std::end(kCommon), name) != std::end(kCommon) &&
          path.has_parent_path() && path != path.root_path()) {
@@ -480,7 +488,8 @@ int init_command(const InitArguments& arguments, const Terminal& terminal) {
     relative.push_back(error || path.empty() ? f : path.string());
   }
   const Application app = read_application(objects);
-  const std::string text = scenario_text(arguments, app, name_for(files), relative);
+  const std::string text =
+      scenario_text(arguments, app, name_for(files, arguments.paths.front()), relative);
   if (arguments.out.empty()) {
     print_out(text);
     return kOk;

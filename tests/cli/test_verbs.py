@@ -97,6 +97,12 @@ def test_init_does_not_overwrite_unless_told_to(mainspring, folder):
     assert "mainspring init" in (folder / "scenario.yaml").read_text()
 
 
+def test_init_names_the_scenario_after_the_folder(mainspring, folder):
+    (folder / "My Shop").mkdir()
+    (folder / "web.yaml").rename(folder / "My Shop/web.yaml")
+    assert 'name: "my-shop"' in mainspring("init", "My Shop/").stdout
+
+
 def test_init_prints_to_stdout_without_a_file(mainspring, folder):
     done = mainspring("init", "web.yaml")
     assert done.returncode == 0 and done.stderr == ""
