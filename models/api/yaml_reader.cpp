@@ -563,8 +563,8 @@ void read_chunk(std::string_view text, uint16_t file, uint32_t first_line, Diagn
   Builder builder(&chunk, diagnostics);
   const auto report = [&](const Problem& p) { diagnostics->error(p.at, "", p.message); };
   try {
-    // To tell the encoding, yaml-cpp puts up to four bytes back, which the buffer cannot take across
-    // the end of the text.
+    // To tell the encoding, yaml-cpp puts up to four bytes back, which the buffer cannot take
+    // across the end of the text.
     std::string padded;
     if (text.size() < 4) padded = std::string(text) + "\n\n\n\n";
     ChunkStream buffer(padded.empty() ? text : padded);

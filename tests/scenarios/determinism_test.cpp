@@ -79,7 +79,7 @@ TEST_P(ShippedScenario, HasTheGoldenDigest) {
     words >> name >> seed >> digest;
     golden[name] = {seed, digest};
   }
-  const std::string name = std::string(GetParam()) + ".yaml";
+  const std::string name = GetParam();
   ASSERT_TRUE(golden.contains(name)) << "./dev golden --update adds it";
   Simulation simulation(load(GetParam()), {.seed = golden[name].first, .keep_journal = false});
   simulation.run_until(simulation.end());
