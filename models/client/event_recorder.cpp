@@ -7,6 +7,7 @@
 
 #include "models/api/time_text.h"
 #include "models/api/types/core.h"
+#include "sim/random.h"
 
 namespace mainspring::client {
 
@@ -18,15 +19,6 @@ constexpr int64_t kSpamRefillNs = 300'000'000'000;
 constexpr int32_t kMaxTries = 12;
 constexpr size_t kMaxQueue = 1000;
 constexpr api::Duration kSeriesForget = api::Duration::minutes(6);
-
-uint64_t fnv(std::string_view s) {
-  uint64_t h = 0xcbf29ce484222325ULL;
-  for (const char c : s) {
-    h ^= static_cast<unsigned char>(c);
-    h *= 0x100000001b3ULL;
-  }
-  return h;
-}
 
 std::string object_key(const api::Object& o) {
   const api::KindInfo& info = api::kind_info(o);
@@ -46,6 +38,10 @@ api::ObjectReference reference_to(const api::Object& o) {
   return r;
 }
 
+api::Str event_name(const api::Object& about, int64_t ns) {
+  return fmt::format("{}.{:x}", about.metadata.name.view(), ns);
+}
+
 api::Str event_namespace(const api::Object& o) {
   return o.metadata.namespace_.empty() ? api::Str("default") : o.metadata.namespace_;
 }
@@ -54,20 +50,27 @@ api::Str event_namespace(const api::Object& o) {
 EventRecorder::EventRecorder(std::string_view component, Cookie cookie, std::string_view host)
     : component_(component), host_(host), cookie_(cookie) {}
 
-// The object's name and the time in nanoseconds; two events of one instant get different ones, as
-// they would on a real clock.
-std::string EventRecorder::new_name(const api::Object& about, api::Time now) {
+// An event's name is that of the object and the time in nanoseconds; two events of one instant get
+// different ones, as they would on a real clock.
+int64_t EventRecorder::new_name(api::Time now) {
   last_name_ns_ = std::max(last_name_ns_ + 1, now.unix_ns());
-  return fmt::format("{}.{:x}", about.metadata.name.view(), last_name_ns_);
+  return last_name_ns_;
 }
 
-bool EventRecorder::within_spam_limit(const std::string& key, api::Time now) {
+bool EventRecorder::within_spam_limit(uint64_t key, api::Time now) {
   Bucket& b = buckets_[key];
   const int64_t t = now.unix_ns();
   const int64_t full = std::max(b.full_at, t) + kSpamRefillNs;
   if (full - kSpamBurst * kSpamRefillNs > t) return false;
   b.full_at = full;
   return true;
+}
+
+// A series that has been quiet for longer starts anew anyway.
+void EventRecorder::sweep_series(api::Time now) {
+  if (swept_ && now - swept_ < kSeriesForget) return;
+  swept_ = now;
+  std::erase_if(series_, [now](const auto& e) { return now - e.second.last > kSeriesForget; });
 }
 
 void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::string_view type,
@@ -77,23 +80,24 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
   const std::string group = fmt::format("{}|{}|{}", object, type, reason);
 
   // Aggregation: too many messages alike within the window become one event.
-  Similar& similar = similar_[group];
+  Similar& similar = similar_[sim::hash64(group)];
   if (similar.last && now - similar.last > kSimilarWindow) similar.messages.clear();
   similar.last = now;
-  const uint64_t hash = fnv(message);
+  const uint64_t hash = sim::hash64(message);
   if (std::find(similar.messages.begin(), similar.messages.end(), hash) == similar.messages.end()) {
     similar.messages.push_back(hash);
   }
-  std::string seen_key;
+  uint64_t seen_key;
   if (similar.messages.size() >= kMaxSimilar) {
-    similar.messages.erase(similar.messages.begin());
+    std::vector<uint64_t>& messages = similar.messages.edit();
+    messages.erase(messages.begin());
     message = "(combined from similar events): " + message;
-    seen_key = group;
+    seen_key = sim::hash64(group);
   } else {
-    seen_key = group + "|" + message;
+    seen_key = sim::hash64(group + "|" + message);
   }
 
-  if (!within_spam_limit(fmt::format("{}|{}", object, type), now)) return;
+  if (!within_spam_limit(sim::hash64(fmt::format("{}|{}", object, type)), now)) return;
 
   Seen& seen = seen_[seen_key];
   Request request;
@@ -103,7 +107,7 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
     ++seen.count;
     seen.last = now.truncated_to_second();
     request.verb = Verb::kPatch;
-    request.name = seen.name;
+    request.name = event_name(about, seen.name_ns);
     request.patch_type = PatchType::kStrategicMerge;
     api::Json patch = api::Json::object();
     patch.set("count", api::Json(static_cast<int64_t>(seen.count)));
@@ -111,11 +115,12 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
     patch.set("message", api::Json(message));
     request.patch = patch;
   } else {
-    seen.name = new_name(about, now);
+    seen.name_ns = new_name(now);
+    request.name = event_name(about, seen.name_ns);
     seen.count = 1;
-    seen.first = seen.last = now.truncated_to_second();
+    seen.last = now.truncated_to_second();
     api::Ref<api::Event> body = api::make<api::Event>();
-    body->metadata.name = seen.name;
+    body->metadata.name = request.name;
     body->metadata.namespace_ = request.ns;
     body->involved_object = reference_to(about);
     body->reason = reason;
@@ -126,21 +131,21 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
     body->reporting_component = component_;
     body->reporting_instance = host_;
     body->count = 1;
-    body->first_timestamp = seen.first;
+    body->first_timestamp = seen.last;
     body->last_timestamp = seen.last;
     request.verb = Verb::kCreate;
-    request.name = seen.name;
     request.body = body;
   }
-  enqueue(ctx, std::move(request), std::move(seen_key));
+  enqueue(ctx, std::move(request), seen_key);
 }
 
 void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std::string_view type,
                              std::string_view reason, std::string_view action, std::string note) {
   const api::Time now = ctx.now();
-  std::string seen_key =
-      fmt::format("v1|{}|{}|{}|{}|{}", object_key(about), type, reason, action, note);
-  Seen& seen = seen_[seen_key];
+  const uint64_t seen_key = sim::hash64(
+      fmt::format("v1|{}|{}|{}|{}|{}", object_key(about), type, reason, action, note));
+  sweep_series(now);
+  Seen& seen = series_[seen_key];
   Request request;
   request.kind = api::Kind::Event;
   request.ns = event_namespace(about);
@@ -151,7 +156,7 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
     seen.last = now;
     if (seen.count > 2) return;
     request.verb = Verb::kPatch;
-    request.name = seen.name;
+    request.name = event_name(about, seen.name_ns);
     request.patch_type = PatchType::kStrategicMerge;
     api::Json series = api::Json::object();
     series.set("count", api::Json(static_cast<int64_t>(seen.count)));
@@ -160,11 +165,12 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
     patch.set("series", series);
     request.patch = patch;
   } else {
-    seen.name = new_name(about, now);
+    seen.name_ns = new_name(now);
+    request.name = event_name(about, seen.name_ns);
     seen.count = 1;
-    seen.first = seen.last = now;
+    seen.last = now;
     api::Ref<api::Event> body = api::make<api::Event>();
-    body->metadata.name = seen.name;
+    body->metadata.name = request.name;
     body->metadata.namespace_ = request.ns;
     body->involved_object = reference_to(about);
     body->reason = reason;
@@ -175,15 +181,14 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
     body->reporting_component = component_;
     body->reporting_instance = component_;
     request.verb = Verb::kCreate;
-    request.name = seen.name;
     request.body = body;
   }
-  enqueue(ctx, std::move(request), std::move(seen_key));
+  enqueue(ctx, std::move(request), seen_key);
 }
 
-void EventRecorder::enqueue(ControlContext& ctx, Request request, std::string seen_key) {
+void EventRecorder::enqueue(ControlContext& ctx, Request request, uint64_t seen_key) {
   if (queue_.size() >= kMaxQueue) return;
-  queue_.push_back(Pending{std::move(request), std::move(seen_key), 0});
+  queue_.push_back(Pending{std::move(request), seen_key, 0});
   if (in_flight_) return;
   in_flight_ = true;
   ctx.submit(queue_.front().request, cookie_);
@@ -194,7 +199,10 @@ void EventRecorder::on_outcome(ControlContext& ctx, const Outcome& outcome) {
   if (queue_.empty()) return;
   Pending& front = queue_.front();
   // A patch of an event that has expired is written anew; anything else the server refuses is lost.
-  if (outcome.not_found() && front.request.verb == Verb::kPatch) seen_.erase(front.seen_key);
+  if (outcome.not_found() && front.request.verb == Verb::kPatch) {
+    seen_.erase(front.seen_key);
+    series_.erase(front.seen_key);
+  }
   const bool retry = outcome.code >= 500 && ++front.tries < kMaxTries;
   if (!retry) queue_.pop_front();
   if (queue_.empty()) return;

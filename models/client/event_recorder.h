@@ -2,10 +2,13 @@
 //
 // Identical events raise the count of the first one, more than 10 alike in 600 s are combined, and
 // each (source, object) has a bucket of 25 with one more every 300 s; what exceeds it is dropped.
-// Writes go one at a time through the owner's client, sharing its rate limit.
+// Writes go one at a time through the owner's client, sharing its rate limit. Of each of the three
+// the last 4096 that were used are remembered, as in client-go; texts are remembered by their 64-bit
+// hash.
 // Source: client-go tools/record/event.go, events_cache.go.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -34,14 +37,58 @@ class EventRecorder {
   Cookie cookie() const { return cookie_; }
 
  private:
+  // What is remembered by the hash of a text; the least recently used go when there are too many.
+  template <class V>
+  class Recent {
+   public:
+    static constexpr size_t kMax = 4096;  // maxLruCacheEntries
+    static constexpr size_t kSlack = 256;  // so many more, then they go all at once
+    V& operator[](uint64_t key) {
+      auto at = place(key);
+      if (at == entries_.end() || at->key != key) {
+        if (entries_.size() >= kMax + kSlack) {
+          drop_oldest();
+          at = place(key);
+        }
+        at = entries_.insert(at, Entry{key, 0, V()});
+      }
+      at->used = ++uses_;
+      return at->value;
+    }
+    void erase(uint64_t key) {
+      const auto at = place(key);
+      if (at != entries_.end() && at->key == key) entries_.erase(at);
+    }
+
+   private:
+    struct Entry {
+      uint64_t key;
+      uint64_t used;
+      V value;
+    };
+    auto place(uint64_t key) {
+      return std::lower_bound(entries_.begin(), entries_.end(), key,
+                              [](const Entry& e, uint64_t k) { return e.key < k; });
+    }
+    void drop_oldest() {
+      std::vector<uint64_t> used;
+      used.reserve(entries_.size());
+      for (const Entry& e : entries_) used.push_back(e.used);
+      const auto kept = used.begin() + static_cast<ptrdiff_t>(used.size() - kMax);
+      std::nth_element(used.begin(), kept, used.end());
+      std::erase_if(entries_, [oldest = *kept](const Entry& e) { return e.used < oldest; });
+    }
+
+    std::vector<Entry> entries_;  // by key
+    uint64_t uses_ = 0;
+  };
   struct Seen {
-    api::Str name;  // of the stored event
+    int64_t name_ns = 0;  // tells the stored event's name, with that of the object
     int32_t count = 0;
-    api::Time first;
     api::Time last;
   };
   struct Similar {
-    std::vector<uint64_t> messages;  // hashes of the distinct messages in the window
+    api::List<uint64_t> messages;  // hashes of the distinct messages in the window
     api::Time last;
   };
   struct Bucket {
@@ -49,21 +96,23 @@ class EventRecorder {
   };
   struct Pending {
     Request request;
-    std::string seen_key;
+    uint64_t seen_key = 0;
     int32_t tries = 0;
   };
-  std::string new_name(const api::Object& about, api::Time now);
-  bool within_spam_limit(const std::string& key, api::Time now);
-  void enqueue(ControlContext& ctx, Request request, std::string seen_key);
+  int64_t new_name(api::Time now);
+  bool within_spam_limit(uint64_t key, api::Time now);
+  void sweep_series(api::Time now);
+  void enqueue(ControlContext& ctx, Request request, uint64_t seen_key);
 
   api::Str component_;
   api::Str host_;
   Cookie cookie_;
   bool in_flight_ = false;
   std::deque<Pending> queue_;
-  std::map<std::string, Seen> seen_;
-  std::map<std::string, Similar> similar_;
-  std::map<std::string, Bucket> buckets_;
+  Recent<Seen> seen_;
+  Recent<Similar> similar_;
+  Recent<Bucket> buckets_;
+  std::map<uint64_t, Seen> series_;  // of event_v1; those unused for 6 min go
   api::Time swept_;
   int64_t last_name_ns_ = INT64_MIN;
 };
