@@ -3,8 +3,7 @@
 // Identical events raise the count of the first one, more than 10 alike in 600 s are combined, and
 // each (source, object) has a bucket of 25 with one more every 300 s; what exceeds it is dropped.
 // Writes go one at a time through the owner's client, sharing its rate limit. Of each of the three
-// the last 4096 that were used are remembered, as in client-go; texts are remembered by their 64-bit
-// hash.
+// the last 4096 that were used are remembered, as in client-go; of texts, their 64-bit hashes.
 // Source: client-go tools/record/event.go, events_cache.go.
 #pragma once
 
