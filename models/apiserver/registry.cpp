@@ -440,24 +440,36 @@ bool Registry::charge_quota(Transaction& tx, const api::Object& o, Outcome& out)
 
 // ---- update --------------------------------------------------------------------------------
 
-Outcome Registry::update(Transaction& tx, const Request& r) {
-  Outcome out;
+// The object that the request's body is a version of, checked against what the body says of it.
+const api::ObjectRef* Registry::body_target(Transaction& tx, const Request& r, bool check_version,
+                                            Outcome& out) const {
   Request at = r;
   at.name = r.body->metadata.name;
   at.ns = r.body->metadata.namespace_;
   const api::ObjectRef* found = target(tx, at, out);
-  if (!found) return out;
+  if (!found) return nullptr;
   const api::Object& old = **found;
   const api::ObjectMeta& sent = r.body->metadata;
-  if (!sent.resource_version.empty() && sent.resource_version != old.metadata.resource_version) {
-    return conflict(api::kind_info(old), sent.name, kModified);
+  if (check_version && !sent.resource_version.empty() &&
+      sent.resource_version != old.metadata.resource_version) {
+    out = conflict(api::kind_info(old), sent.name, kModified);
+    return nullptr;
   }
   if (!sent.uid.empty() && sent.uid != old.metadata.uid) {
-    return conflict(api::kind_info(old), sent.name,
-                    fmt::format("Precondition failed: UID in precondition: {}, UID in object "
-                                "meta: {}",
-                                sent.uid.view(), old.metadata.uid.view()));
+    out = conflict(api::kind_info(old), sent.name,
+                   fmt::format("Precondition failed: UID in precondition: {}, UID in object "
+                               "meta: {}",
+                               sent.uid.view(), old.metadata.uid.view()));
+    return nullptr;
   }
+  return found;
+}
+
+Outcome Registry::update(Transaction& tx, const Request& r) {
+  Outcome out;
+  const api::ObjectRef* found = body_target(tx, r, true, out);
+  if (!found) return out;
+  const api::Object& old = **found;
   api::Ref<api::Object> next = api::clone(*r.body);
   if (api::kind_info(old).has_status) copy_status(old, *next);
   api::set_defaults(*next);
@@ -466,29 +478,15 @@ Outcome Registry::update(Transaction& tx, const Request& r) {
 
 Outcome Registry::update_status(Transaction& tx, const Request& r) {
   Outcome out;
-  Request at = r;
-  at.name = r.body->metadata.name;
-  at.ns = r.body->metadata.namespace_;
-  const api::ObjectRef* found = target(tx, at, out);
+  const api::ObjectRef* found = body_target(tx, r, r.verb == Verb::kUpdateStatus, out);
   if (!found) return out;
   const api::Object& old = **found;
-  const api::ObjectMeta& sent = r.body->metadata;
-  if (r.verb == Verb::kUpdateStatus && !sent.resource_version.empty() &&
-      sent.resource_version != old.metadata.resource_version) {
-    return conflict(api::kind_info(old), sent.name, kModified);
-  }
-  if (!sent.uid.empty() && sent.uid != old.metadata.uid) {
-    return conflict(api::kind_info(old), sent.name,
-                    fmt::format("Precondition failed: UID in precondition: {}, UID in object "
-                                "meta: {}",
-                                sent.uid.view(), old.metadata.uid.view()));
-  }
   api::Ref<api::Object> next = api::clone(old);
   copy_status(*r.body, *next);
   // The Deployment's status strategy keeps spec and labels only: its controller writes the
   // revision annotation together with the status (pkg/registry/apps/deployment/strategy.go).
   if (r.verb == Verb::kUpdateStatus && next->kind == api::Kind::Deployment) {
-    next->metadata.annotations = sent.annotations;
+    next->metadata.annotations = r.body->metadata.annotations;
   }
   if (r.verb == Verb::kPatchStatus) merge_conditions(old, *next);
   return commit(tx, *found, std::move(next), true);

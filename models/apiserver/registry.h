@@ -67,6 +67,10 @@ class Registry {
 
   // Finds the target; on failure fills `out` with NotFound or a failed precondition.
   const api::ObjectRef* target(Transaction& tx, const Request& r, Outcome& out) const;
+  // The same for the object that r.body is a version of: its uid must agree and, where
+  // `check_version` says so, its resourceVersion.
+  const api::ObjectRef* body_target(Transaction& tx, const Request& r, bool check_version,
+                                    Outcome& out) const;
   // Writes a new version of an existing object: stamps it, keeps what clients may not change,
   // removes it when its last finalizer has gone. A version equal to the old one is not written.
   Outcome commit(Transaction& tx, const api::ObjectRef& old, api::Ref<api::Object> next,
