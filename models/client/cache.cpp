@@ -126,6 +126,7 @@ void Cache::index_replace(size_t n, Slot& slot, const api::ObjectRef& now) {
 
 WatchEvent Cache::apply(WatchType type, api::ObjectRef object) {
   const std::string key = name_key(object->metadata.namespace_, object->metadata.name);
+  ++changes_;
   resource_version_ = std::max(resource_version_, version_of(*object));
   const std::optional<uint32_t> at = by_name_.find(key);
   WatchEvent event{type, object, at ? slots_[*at].object : api::ObjectRef()};

@@ -54,6 +54,8 @@ class Cache {
   // Applies a change and returns the event as handlers see it: type and old state relative to this
   // cache. The caller (the informer) guarantees order.
   WatchEvent apply(WatchType type, api::ObjectRef object);
+  // Counts the changes applied.
+  uint64_t changes() const { return changes_; }
   // The newest resourceVersion applied.
   uint64_t resource_version() const { return resource_version_; }
 
@@ -85,6 +87,7 @@ class Cache {
   std::vector<uint32_t> free_;
   uint64_t arrivals_ = 0;
   uint64_t resource_version_ = 0;
+  uint64_t changes_ = 0;
   std::array<Index, kIndexes> indexes_;
 };
 

@@ -348,10 +348,9 @@ TopologyKey ClusterCache::topology_key(const api::Str& key) {
   for (size_t i = 0; i < topologies_.size(); ++i) {
     if (topologies_[i].name == key) return static_cast<TopologyKey>(i);
   }
-  topologies_.push_back({key, {}, 0});
-  for (NodeInfo& n : nodes_) {
-    n.topology.push_back(n.node ? topology_value(topologies_.back(), *n.node) : -1);
-  }
+  topologies_.push_back({key, {}, 0, {}});
+  Topology& t = topologies_.back();
+  for (const NodeInfo& n : nodes_) t.of_slot.push_back(n.node ? topology_value(t, *n.node) : -1);
   return static_cast<TopologyKey>(topologies_.size() - 1);
 }
 
@@ -364,10 +363,8 @@ int32_t ClusterCache::topology_value(Topology& topology, const api::Node& node) 
 }
 
 void ClusterCache::set_topology(NodeInfo& node) {
-  node.topology.assign(topologies_.size(), -1);
-  if (!node.node) return;
-  for (size_t i = 0; i < topologies_.size(); ++i) {
-    node.topology[i] = topology_value(topologies_[i], *node.node);
+  for (Topology& t : topologies_) {
+    t.of_slot[node.id] = node.node ? topology_value(t, *node.node) : -1;
   }
 }
 
@@ -419,6 +416,7 @@ LabelClass ClusterCache::acquire_class(const PodInfo& pod) {
     }
     classes_[id].ns = pod.ns();
     classes_[id].labels = pod.labels();
+    classes_[id].since = ++classes_made_;
     class_index_.set(key, id);
   }
   ++classes_[id].users;
@@ -447,15 +445,16 @@ uint32_t ClusterCache::slot_for(const api::Str& name) {
   if (free_nodes_.empty()) {
     slot = static_cast<uint32_t>(nodes_.size());
     nodes_.emplace_back();
+    for (Topology& t : topologies_) t.of_slot.push_back(-1);
   } else {
     slot = free_nodes_.back();
     free_nodes_.pop_back();
     nodes_[slot] = NodeInfo();
+    for (Topology& t : topologies_) t.of_slot[slot] = -1;
   }
   NodeInfo& n = nodes_[slot];
   n.id = slot;
   n.name = name;
-  n.topology.assign(topologies_.size(), -1);
   node_index_.set(name, slot);
   return slot;
 }
@@ -469,12 +468,16 @@ void ClusterCache::release_if_empty(uint32_t slot) {
   free_nodes_.push_back(slot);
 }
 
-void ClusterCache::touch(NodeInfo& node) {
-  node.generation = ++generation_;
+void ClusterCache::changed(NodeInfo& node) {
+  ++generation_;
   if (log_.size() >= kMinLog + 2 * nodes_.size()) {
     log_.erase(log_.begin(), log_.begin() + static_cast<ptrdiff_t>(log_.size() / 2));
   }
   log_.push_back(node.id);
+}
+
+// The next snapshot takes the node anew, which is when it learns how many nodes have its images.
+void ClusterCache::touch(NodeInfo& node) {
   if (node.dirty) return;
   node.dirty = true;
   dirty_.push_back(node.id);
@@ -490,6 +493,7 @@ void ClusterCache::add_node(NodeRef node) {
   set_topology(n);
   set_images(n, nullptr);
   if (!n.in_snapshot) rebuild_ = true;
+  changed(n);
   touch(n);
 }
 
@@ -498,7 +502,11 @@ void ClusterCache::update_node(NodeRef node) {
   if (!slot || !nodes_[*slot].node) return add_node(std::move(node));
   NodeInfo& n = nodes_[*slot];
   const NodeRef old = n.node;
-  const bool relabelled = !old->metadata.labels.same(node->metadata.labels);
+  const bool relabelled = !(old->metadata.labels == node->metadata.labels);
+  // A heartbeat changes nothing that plugins look at.
+  const bool same = !relabelled && old->spec == node->spec &&
+                    old->status.allocatable == node->status.allocatable &&
+                    old->status.images == node->status.images;
   n.set_node(std::move(node));
   if (relabelled) {
     const std::string zone = NodeTree::zone_of(*n.node);
@@ -510,6 +518,7 @@ void ClusterCache::update_node(NodeRef node) {
     set_topology(n);
   }
   set_images(n, old.get());
+  if (!same) changed(n);
   touch(n);
 }
 
@@ -520,6 +529,7 @@ void ClusterCache::remove_node(const api::Str& name) {
   tree_.remove(n.zone, *slot);
   n.set_node(nullptr);
   set_images(n, nullptr);
+  changed(n);
   touch(n);
   release_if_empty(*slot);
 }
@@ -539,10 +549,14 @@ void ClusterCache::refresh() {
       rebuild_ = true;
       release_if_empty(slot);
     } else if (n.node) {
+      bool other = false;
       for (NodeInfo::Image& i : n.images) {
-        i.size = images_[i.image].size;
-        i.nodes = images_[i.image].nodes;
+        const ImageState& now = images_[i.image];
+        other = other || i.size != now.size || i.nodes != now.nodes;
+        i.size = now.size;
+        i.nodes = now.nodes;
       }
+      if (other) changed(n);
     }
   }
   dirty_.clear();
@@ -554,52 +568,74 @@ void ClusterCache::refresh() {
 
 // ---- pods
 
-void ClusterCache::place(PodState& state) {
-  const PodInfo& pod = *state.pod;
-  state.label_class = acquire_class(pod);
-  NodeInfo& n = nodes_[slot_for(pod.node_name)];
-  n.add_pod(state.pod, state.label_class);
+void ClusterCache::place(uint32_t state) {
+  PodState& p = pods_[state];
+  const PodInfo& pod = *p.pod;
+  p.label_class = acquire_class(pod);
+  p.node = slot_for(pod.node_name);
+  NodeInfo& n = nodes_[p.node];
+  p.index = static_cast<uint32_t>(n.pods.size());
+  n.add_pod(p.pod, p.label_class, state);
   if (pod.t->has_pod_affinity) ++pods_with_affinity_;
   if (!pod.t->required_anti_affinity.empty()) ++pods_with_anti_;
+  changed(n);
   touch(n);
 }
 
-void ClusterCache::unplace(PodState& state) {
-  const PodInfo& pod = *state.pod;
-  if (const auto slot = node_index_.find(pod.node_name)) {
-    NodeInfo& n = nodes_[*slot];
-    n.remove_pod(pod);
-    touch(n);
-    release_if_empty(*slot);
-  }
+void ClusterCache::unplace(uint32_t state) {
+  PodState& p = pods_[state];
+  const PodInfo& pod = *p.pod;
+  NodeInfo& n = nodes_[p.node];
+  n.remove_at(p.index);
+  if (p.index < n.pods.size()) pods_[n.pods[p.index].state].index = p.index;
+  changed(n);
+  touch(n);
+  release_if_empty(p.node);
   if (pod.t->has_pod_affinity) --pods_with_affinity_;
   if (!pod.t->required_anti_affinity.empty()) --pods_with_anti_;
-  release_class(state.label_class);
-  state.label_class = kNoClass;
+  release_class(p.label_class);
+  p.label_class = kNoClass;
+}
+
+// Takes a newer state of a pod that counts as the one before; false if it does not.
+bool ClusterCache::replace(uint32_t state, const PodInfoRef& pod) {
+  PodState& p = pods_[state];
+  const PodInfo& old = *p.pod;
+  if (old.t != pod->t || old.terminating != pod->terminating || old.resized || pod->resized ||
+      old.node_name != pod->node_name || !(old.labels() == pod->labels())) {
+    return false;
+  }
+  NodeInfo& n = nodes_[p.node];
+  n.replace_at(p.index, pod);
+  pods_[n.pods[p.index].state].index = p.index;
+  p.index = static_cast<uint32_t>(n.pods.size() - 1);
+  p.pod = pod;
+  touch(n);
+  return true;
 }
 
 void ClusterCache::add_pod(PodInfoRef pod) {
   if (const auto found = pod_index_.find(pod->uid())) {
     // Assumed before, or known: what the API says now counts.
-    PodState& state = pods_[*found];
-    state.assumed = false;
-    unplace(state);
-    state.pod = std::move(pod);
-    place(state);
+    pods_[*found].assumed = false;
+    if (replace(*found, pod)) return;
+    unplace(*found);
+    pods_[*found].pod = std::move(pod);
+    place(*found);
     return;
   }
-  uint32_t slot = 0;
+  uint32_t state = 0;
   if (free_pods_.empty()) {
-    slot = static_cast<uint32_t>(pods_.size());
+    state = static_cast<uint32_t>(pods_.size());
     pods_.emplace_back();
   } else {
-    slot = free_pods_.back();
+    state = free_pods_.back();
     free_pods_.pop_back();
   }
-  pod_index_.set(pod->uid(), slot);
-  pods_[slot] = PodState();
-  pods_[slot].pod = std::move(pod);
-  place(pods_[slot]);
+  pod_index_.set(pod->uid(), state);
+  pods_[state] = PodState();
+  pods_[state].pod = std::move(pod);
+  place(state);
 }
 
 void ClusterCache::update_pod(PodInfoRef pod) { add_pod(std::move(pod)); }
@@ -631,11 +667,11 @@ PodInfoRef ClusterCache::find_pod(const api::Str& uid) const {
 void ClusterCache::remove_pod(const api::Str& uid) {
   const auto found = pod_index_.find(uid);
   if (!found) return;
-  const uint32_t slot = *found;
-  unplace(pods_[slot]);
-  pods_[slot] = PodState();
+  const uint32_t state = *found;
+  unplace(state);
+  pods_[state] = PodState();
   pod_index_.erase(uid);
-  free_pods_.push_back(slot);
+  free_pods_.push_back(state);
 }
 
 }  // namespace mainspring::scheduler

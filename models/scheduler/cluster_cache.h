@@ -85,6 +85,7 @@ class ClusterCache {
     api::Str ns;
     api::StrMap labels;
     uint32_t users = 0;  // 0: the number is free
+    uint64_t since = 0;  // changes when the number gets another meaning
   };
   std::span<const ClassInfo> classes() const { return classes_; }
 
@@ -95,10 +96,15 @@ class ClusterCache {
   const api::Str& topology_name(TopologyKey key) const { return topologies_[key].name; }
   // One more than the largest number of a value of the key.
   size_t topology_values(TopologyKey key) const { return topologies_[key].values; }
+  // The number of a node's value of the key, by slot; -1 where the node has no such label.
+  std::span<const int32_t> topology(TopologyKey key) const { return topologies_[key].of_slot; }
+  int32_t topology_value(TopologyKey key, const NodeInfo& node) const {
+    return topologies_[key].of_slot[node.id];
+  }
   // The number of an image name, or nothing if no node has it.
   std::optional<uint32_t> image(std::string_view name) const { return image_index_.find(name); }
 
-  // Counts every change of a node.
+  // Counts the changes of nodes that matter to plugins.
   uint64_t generation() const { return generation_; }
   // The slots that changed since generation() had a value, which must be at least first_change().
   uint64_t first_change() const { return generation_ - log_.size(); }
@@ -112,11 +118,14 @@ class ClusterCache {
     LabelClass label_class = kNoClass;
     bool assumed = false;
     bool binding_finished = false;
+    uint32_t node = 0;   // slot of the node it is on
+    uint32_t index = 0;  // in the node's list
   };
   struct Topology {
     api::Str name;
     client::FlatIndex index;
     size_t values = 0;
+    std::vector<int32_t> of_slot;
   };
   struct ImageState {
     int64_t size = 0;
@@ -125,9 +134,11 @@ class ClusterCache {
 
   uint32_t slot_for(const api::Str& name);
   void release_if_empty(uint32_t slot);
+  void changed(NodeInfo& node);
   void touch(NodeInfo& node);
-  void place(PodState& state);
-  void unplace(PodState& state);
+  void place(uint32_t state);
+  void unplace(uint32_t state);
+  bool replace(uint32_t state, const PodInfoRef& pod);
   void set_topology(NodeInfo& node);
   int32_t topology_value(Topology& topology, const api::Node& node);
   void set_images(NodeInfo& node, const api::Node* old);
@@ -157,6 +168,7 @@ class ClusterCache {
   std::vector<ClassInfo> classes_;
   std::vector<LabelClass> free_classes_;
   client::FlatIndex class_index_;
+  uint64_t classes_made_ = 0;
   LabelClass last_class_ = kNoClass;
 
   std::vector<Topology> topologies_;

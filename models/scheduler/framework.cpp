@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <map>
 #include <utility>
 
@@ -42,21 +43,24 @@ size_t nodes_to_find(size_t n, int32_t percentage) {
   return std::max(n * static_cast<size_t>(p) / 100, kMinNodes);
 }
 
-size_t pick_host(std::span<const int64_t> totals, std::vector<uint32_t>* scratch) {
-  // What sifting down does to the root of every subtree: it stays unless a child's root is
-  // greater, and then the left one rises unless the right one is greater still.
-  scratch->resize(totals.size());
-  uint32_t* const root = scratch->data();
-  const size_t n = totals.size();
-  for (size_t i = n; i-- > 0;) {
-    root[i] = static_cast<uint32_t>(i);
-    const size_t left = 2 * i + 1;
-    if (left >= n) continue;
-    uint32_t child = root[left];
-    if (left + 1 < n && totals[root[left + 1]] > totals[child]) child = root[left + 1];
-    if (totals[child] > totals[i]) root[i] = child;
+size_t pick_host(std::span<const int64_t> totals) {
+  // When the heap is built, a root changes places with a child only if the child is greater, with
+  // the left one unless the right one is greater still. So of the greatest totals that one rises
+  // to the top which comes first when the tree is walked root, left, right. Numbered from 1, node
+  // i has the ancestors i/2, i/4, ...
+  const int64_t max = *std::max_element(totals.begin(), totals.end());
+  size_t best = 0;
+  for (size_t i = 1; i <= totals.size(); ++i) {
+    if (totals[i - 1] != max) continue;
+    if (best == 0) {
+      best = i;
+    } else {
+      const size_t level = i >> (std::bit_width(i) - std::bit_width(best));
+      if (level < best) best = i;
+    }
+    if (best == 1) break;
   }
-  return root[0];
+  return best - 1;
 }
 
 std::string rejection_histogram(size_t all_nodes, const NodeStatuses& statuses,
@@ -299,29 +303,39 @@ Status Profile::run_pre_score(Cycle& cycle, std::span<const NodeInfo* const> nod
   return {};
 }
 
+Status Profile::add_scores(Cycle& cycle, const Plugin& plugin,
+                           std::span<const NodeInfo* const> nodes, std::vector<int64_t>* scores,
+                           std::vector<int64_t>* totals) const {
+  scores->resize(nodes.size());
+  Status s = plugin.score_nodes(cycle, nodes, *scores);
+  if (!s.ok()) {
+    return Status::error(fmt::format("running Score plugin \"{}\": {}", plugin.name(),
+                                     s.message()));
+  }
+  const int64_t w = weight(plugin.id());
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    int64_t& score = (*scores)[i];
+    if (score < 0 || score > kMaxNodeScore) {
+      return Status::error(fmt::format(
+          "plugin \"{}\" returns an invalid score {}, it should in the range of [0, 100] after "
+          "normalizing",
+          plugin.name(), score));
+    }
+    score *= w;
+    (*totals)[i] += score;
+  }
+  return {};
+}
+
 Status Profile::run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
                            std::vector<int64_t>* totals,
                            std::vector<PluginScores>* detail) const {
   totals->assign(nodes.size(), 0);
-  std::vector<int64_t> scores(nodes.size());
+  std::vector<int64_t> scores;
   for (const Plugin* p : at(kScore)) {
     if (cycle.state->skip_score.contains(p->id())) continue;
-    Status s = p->score_nodes(cycle, nodes, scores);
-    if (!s.ok()) {
-      return Status::error(fmt::format("running Score plugin \"{}\": {}", p->name(),
-                                       s.message()));
-    }
-    const int64_t w = weight(p->id());
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      if (scores[i] < 0 || scores[i] > kMaxNodeScore) {
-        return Status::error(fmt::format(
-            "plugin \"{}\" returns an invalid score {}, it should in the range of [0, 100] after "
-            "normalizing",
-            p->name(), scores[i]));
-      }
-      scores[i] *= w;
-      (*totals)[i] += scores[i];
-    }
+    Status s = add_scores(cycle, *p, nodes, &scores, totals);
+    if (!s.ok()) return s;
     if (detail) detail->push_back({p->id(), scores});
   }
   return {};

@@ -80,6 +80,9 @@ class Profile {
   };
   Status run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
                     std::vector<int64_t>* totals, std::vector<PluginScores>* detail) const;
+  // One plugin's part of it: `scores` gets its weighted scores, which are added to the totals.
+  Status add_scores(Cycle& cycle, const Plugin& plugin, std::span<const NodeInfo* const> nodes,
+                    std::vector<int64_t>* scores, std::vector<int64_t>* totals) const;
 
  private:
   void index();
@@ -91,11 +94,7 @@ class Profile {
 
 // The index of the winner among totals: the root of Kubernetes 1.35's heap over the list (fact
 // sheet §4).
-size_t pick_host(std::span<const int64_t> totals, std::vector<uint32_t>* scratch);
-inline size_t pick_host(std::span<const int64_t> totals) {
-  std::vector<uint32_t> scratch;
-  return pick_host(totals, &scratch);
-}
+size_t pick_host(std::span<const int64_t> totals);
 
 // How many feasible nodes are looked for among n (fact sheet §3.1). `percentage` 0: adaptive.
 size_t nodes_to_find(size_t n, int32_t percentage);

@@ -5,9 +5,9 @@
 namespace mainspring::scheduler {
 
 namespace {
-void swap_remove(std::vector<PodInfoRef>& list, const api::Str& uid) {
+void swap_remove(std::vector<PodInfoRef>& list, const PodInfo* pod) {
   for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i]->uid() != uid) continue;
+    if (list[i].get() != pod) continue;
     std::swap(list[i], list.back());
     list.pop_back();
     return;
@@ -55,18 +55,32 @@ void NodeInfo::count(const PodInfo& pod, LabelClass label_class, int32_t sign) {
   classes.push_back({label_class, 1, pod.terminating ? 1 : 0});
 }
 
-void NodeInfo::add_pod(PodInfoRef pod, LabelClass label_class) {
+void NodeInfo::add_pod(PodInfoRef pod, LabelClass label_class, uint32_t state) {
   count(*pod, label_class, 1);
   if (pod->t->has_pod_affinity) pods_with_affinity.push_back(pod);
   if (!pod->t->required_anti_affinity.empty()) pods_with_required_anti_affinity.push_back(pod);
-  pods.push_back({std::move(pod), label_class});
+  pods.push_back({std::move(pod), label_class, state});
+}
+
+void NodeInfo::replace_at(size_t index, PodInfoRef pod) {
+  const PodInfo* old = pods[index].pod.get();
+  if (old->t->has_pod_affinity) {
+    swap_remove(pods_with_affinity, old);
+    pods_with_affinity.push_back(pod);
+  }
+  if (!old->t->required_anti_affinity.empty()) {
+    swap_remove(pods_with_required_anti_affinity, old);
+    pods_with_required_anti_affinity.push_back(pod);
+  }
+  std::swap(pods[index], pods.back());
+  pods.back().pod = std::move(pod);
 }
 
 void NodeInfo::remove_at(size_t index) {
   const PodInfo& pod = *pods[index].pod;
-  if (pod.t->has_pod_affinity) swap_remove(pods_with_affinity, pod.uid());
+  if (pod.t->has_pod_affinity) swap_remove(pods_with_affinity, &pod);
   if (!pod.t->required_anti_affinity.empty()) {
-    swap_remove(pods_with_required_anti_affinity, pod.uid());
+    swap_remove(pods_with_required_anti_affinity, &pod);
   }
   count(pod, pods[index].label_class, -1);
   std::swap(pods[index], pods.back());
@@ -76,15 +90,6 @@ void NodeInfo::remove_at(size_t index) {
 bool NodeInfo::remove_pod(const api::Str& uid) {
   for (size_t i = 0; i < pods.size(); ++i) {
     if (pods[i].pod->uid() != uid) continue;
-    remove_at(i);
-    return true;
-  }
-  return false;
-}
-
-bool NodeInfo::remove_pod(const PodInfo& pod) {
-  for (size_t i = 0; i < pods.size(); ++i) {
-    if (pods[i].pod.get() != &pod) continue;
     remove_at(i);
     return true;
   }

@@ -21,6 +21,7 @@ struct NodeInfo {
   struct Entry {
     PodInfoRef pod;
     LabelClass label_class = kNoClass;
+    uint32_t state = 0;  // the pod's place in the ClusterCache
   };
   // How many pods of one label class the node has.
   struct ClassCount {
@@ -56,18 +57,17 @@ struct NodeInfo {
   std::vector<HostPort> ports;
   std::vector<ClassCount> classes;
   std::vector<Image> images;
-  std::vector<int32_t> topology;  // per TopologyKey: number of the label's value, or -1
 
-  int32_t topology_value(TopologyKey key) const { return topology[key]; }
   void set_node(NodeRef n);
-  void add_pod(PodInfoRef pod, LabelClass label_class);
+  void add_pod(PodInfoRef pod, LabelClass label_class, uint32_t state = 0);
   // Swaps with the last pod. False if the pod is not here.
   bool remove_pod(const api::Str& uid);
-  // The same, for the very object that was added.
-  bool remove_pod(const PodInfo& pod);
+  // The same, for the pod at an index of `pods`.
+  void remove_at(size_t index);
+  // As if the pod at the index was removed and `pod`, which counts the same, was added.
+  void replace_at(size_t index, PodInfoRef pod);
 
  private:
-  void remove_at(size_t index);
   void count(const PodInfo& pod, LabelClass label_class, int32_t sign);
 };
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/scheduler/domain_sums.h"
 #include "models/scheduler/framework.h"
 
 namespace mainspring::scheduler {
@@ -22,7 +23,7 @@ class NodeVerdicts {
   struct Entry {
     api::Ref<const PodTemplate> t;
     size_t profile = 0;
-    size_t node_count = 0;
+    size_t node_count = 0;  // 0: as yet unknown
     uint64_t seen = 0;  // changes of the cluster that are worked in
     std::vector<Filter> filter;
     std::vector<Score> scored;
@@ -33,7 +34,7 @@ class NodeVerdicts {
   Entry& find(const ClusterCache& cluster, size_t profile, const PodInfo& pod);
 
  private:
-  std::vector<Entry> entries_;  // most recently used first
+  Recent<Entry> entries_;
 };
 
 }  // namespace mainspring::scheduler

@@ -40,6 +40,11 @@ class Nominator {
     return it == node_of_.end() ? api::Str() : it->second;
   }
   bool empty() const { return by_node_.empty(); }
+  // Calls f(node, pods) for every node that is promised, by name.
+  template <class F>
+  void for_each(F&& f) const {
+    for (const auto& [node, pods] : by_node_) f(node, std::span<const PodInfoRef>(pods));
+  }
 
  private:
   std::map<api::Str, std::vector<PodInfoRef>> by_node_;

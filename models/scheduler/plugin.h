@@ -127,6 +127,7 @@ struct Cycle {
   PodInfoRef pod;
   CycleState* state;
   std::vector<Preemption>* preemptions;  // PostFilter plugins add to it
+  bool remember = true;  // plugins may use what they kept from earlier cycles
 
   const PodInfo& info() const { return *pod; }
   const PodTemplate& t() const { return *pod->t; }
@@ -189,6 +190,10 @@ class Plugin {
   virtual void add_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
   virtual void remove_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
   virtual Status filter(const Cycle&, const NodeInfo&) const { return {}; }
+  // Whether filter() accepts the node, for callers that need no reason.
+  virtual bool passes(const Cycle& cycle, const NodeInfo& node) const {
+    return filter(cycle, node).ok();
+  }
   virtual Status post_filter(Cycle&, const NodeStatuses&, Nominating*) { return {}; }
 
   virtual Status pre_score(Cycle&, std::span<const NodeInfo* const>) { return {}; }
@@ -236,6 +241,10 @@ constexpr Points implemented() {
   if (kOverrides<decltype(&D::post_filter), decltype(&Plugin::post_filter)>) p |= kPostFilter;
   if (kOverrides<decltype(&D::pre_score), decltype(&Plugin::pre_score)>) p |= kPreScore;
   if (requires(const D& d, const Cycle& c, const NodeInfo& n) { d.score(c, n); }) p |= kScore;
+  if (requires(const D& d, const Cycle& c, std::span<const NodeInfo* const> n,
+               std::span<int64_t> s) { d.score_all(c, n, s); }) {
+    p |= kScore;
+  }
   if (kOverrides<decltype(&D::reserve), decltype(&Plugin::reserve)>) p |= kReserve;
   if (kOverrides<decltype(&D::permit), decltype(&Plugin::permit)>) p |= kPermit;
   if (kOverrides<decltype(&D::pre_bind), decltype(&Plugin::pre_bind)>) p |= kPreBind;
@@ -246,7 +255,8 @@ constexpr Points implemented() {
 }  // namespace detail
 
 // Gives a plugin its name, its points and its copies. A score plugin has a member
-// `int64_t score(const Cycle&, const NodeInfo&) const`, and may have
+// `int64_t score(const Cycle&, const NodeInfo&) const`, or, to score all nodes at once,
+// `void score_all(const Cycle&, nodes, scores) const`; and it may have
 // `Status normalize(const Cycle&, nodes, scores) const`.
 template <class D>
 class PluginBase : public Plugin {
@@ -282,11 +292,13 @@ class PluginBase : public Plugin {
   Status score_nodes(Cycle& cycle, std::span<const NodeInfo* const> nodes,
                      std::span<int64_t> scores) const final {
     const D& self = static_cast<const D&>(*this);
-    if constexpr (requires(const NodeInfo& n) { self.score(cycle, n); }) {
+    if constexpr (requires { self.score_all(cycle, nodes, scores); }) {
+      self.score_all(cycle, nodes, scores);
+    } else if constexpr (requires(const NodeInfo& n) { self.score(cycle, n); }) {
       for (size_t i = 0; i < nodes.size(); ++i) scores[i] = self.score(cycle, *nodes[i]);
-      if constexpr (requires { self.normalize(cycle, nodes, scores); }) {
-        return self.normalize(cycle, nodes, scores);
-      }
+    }
+    if constexpr (requires { self.normalize(cycle, nodes, scores); }) {
+      return self.normalize(cycle, nodes, scores);
     }
     return {};
   }

@@ -319,29 +319,67 @@ bool Scheduler::try_nominated(Cycle& cycle, Decision* d) {
   return false;
 }
 
-// Whether everything that filters in this cycle is local.
+// Whether what is remembered of nodes holds for the pod.
 bool Scheduler::may_remember(const Cycle& cycle) const {
   const PodInfo& pod = cycle.info();
-  if (!options_.remember_verdicts || pod.resized || !pod.pod->spec.node_name.empty()) return false;
-  return std::all_of(cycle.state->filters.begin(), cycle.state->filters.end(),
-                     [](const Plugin* p) { return (p->local() & kFilter) != 0; });
+  return cycle.remember && !pod.resized && pod.pod->spec.node_name.empty();
 }
 
-// The walk of find_feasible() by remembered verdicts. False, and nothing is touched, when no node
-// passes: the plain walk then collects the reasons.
+// Marks the nodes that are promised to pods which the cycle's pod must leave room for.
+bool Scheduler::mark_promised(const Cycle& cycle) {
+  std::vector<uint8_t>& promised = scratch_.promised;
+  promised.clear();
+  queue_.nominator.for_each([&](const api::Str& name, std::span<const PodInfoRef> pods) {
+    const bool counts = std::any_of(pods.begin(), pods.end(), [&](const PodInfoRef& p) {
+      return p->priority >= cycle.info().priority && p->uid() != cycle.info().uid();
+    });
+    const NodeInfo* node = counts ? cluster_.find_node(name) : nullptr;
+    if (!node) return;
+    promised.resize(cluster_.slots());
+    promised[node->id] = 1;
+  });
+  return !promised.empty();
+}
+
+// The walk of find_feasible() by remembered verdicts of the local filters. False, and nothing is
+// touched, when no node passes: the plain walk then collects the reasons.
 bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d) {
   NodeVerdicts::Entry& e = scratch_.verdicts.find(cluster_, profile, cycle.info());
+  const auto is_local = [](const Plugin* p) { return (p->local() & kFilter) != 0; };
+  const std::vector<const Plugin*>& filters = cycle.state->filters;
+  std::vector<const Plugin*>& others = scratch_.others;
+  others.clear();
+  for (const Plugin* p : filters) {
+    if (!is_local(p)) others.push_back(p);
+  }
+  const auto passes_local = [&](const NodeInfo& node) {
+    return std::all_of(filters.begin(), filters.end(), [&](const Plugin* p) {
+      return !is_local(p) || p->passes(cycle, node);
+    });
+  };
+  const auto passes = [&](uint32_t slot) {
+    NodeVerdicts::Filter& local = e.filter[slot];
+    if (local == NodeVerdicts::kUnknown) {
+      local = passes_local(cluster_.node(slot)) ? NodeVerdicts::kPasses : NodeVerdicts::kFails;
+    }
+    if (local == NodeVerdicts::kFails) return false;
+    for (const Plugin* p : others) {
+      if (!p->passes(cycle, cluster_.node(slot))) return false;
+    }
+    return true;
+  };
+  const bool promised = mark_promised(cycle);
   const std::span<const uint32_t> list = cluster_.order();
   const size_t n = list.size();
   size_t failed = 0;
   size_t index = next_start_ % n;
   for (size_t i = 0; i < n; ++i, index = index + 1 == n ? 0 : index + 1) {
     const uint32_t slot = list[index];
-    if (e.filter[slot] == NodeVerdicts::kUnknown) {
-      const bool ok = cycle.profile.run_filters(cycle, cluster_.node(slot)).ok();
-      e.filter[slot] = ok ? NodeVerdicts::kPasses : NodeVerdicts::kFails;
-    }
-    if (e.filter[slot] == NodeVerdicts::kFails) {
+    const bool ok =
+        promised && scratch_.promised[slot]
+            ? cycle.profile.run_filters_with_nominated(cycle, cluster_.node(slot)).ok()
+            : passes(slot);
+    if (!ok) {
       ++failed;
       continue;
     }
@@ -354,25 +392,30 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
   return true;
 }
 
-// Totals from remembered scores. False when some plugin's scores must be weighed against each
-// other, or are not local.
+// Totals from the remembered scores of local plugins and those of the others. False, and nothing
+// counts, when scores of a local plugin must be weighed against each other.
 bool Scheduler::score_remembered(Cycle& cycle, Decision* d) {
   NodeVerdicts::Entry& e = *scratch_.remembered;
   const Profile& profile = cycle.profile;
-  const Plugin* plugins[kMaxPlugins];
-  int64_t weights[kMaxPlugins];
-  bool relative[kMaxPlugins];
+  struct Local {
+    const Plugin* plugin;
+    int64_t weight;
+    bool relative;
+  };
+  std::array<Local, kMaxPlugins> locals;
   size_t n = 0;
   int64_t base = 0;
+  std::vector<const Plugin*>& others = scratch_.others;
+  others.clear();
   for (const Plugin* p : profile.at(kScore)) {
     if (cycle.state->skip_score.contains(p->id())) continue;
-    if ((p->local() & kScore) == 0) return false;
+    if ((p->local() & kScore) == 0) {
+      others.push_back(p);
+      continue;
+    }
     const std::optional<int64_t> zero = p->normalized_zero(cycle);
-    plugins[n] = p;
-    weights[n] = profile.weight(p->id());
-    relative[n] = zero.has_value();
-    base += zero.value_or(0) * weights[n];
-    ++n;
+    locals[n++] = {p, profile.weight(p->id()), zero.has_value()};
+    base += zero.value_or(0) * profile.weight(p->id());
   }
   d->totals.resize(d->feasible.size());
   for (size_t i = 0; i < d->feasible.size(); ++i) {
@@ -382,13 +425,19 @@ bool Scheduler::score_remembered(Cycle& cycle, Decision* d) {
       e.scored[slot] = NodeVerdicts::kPlain;
       e.total[slot] = base;
       for (size_t k = 0; k < n; ++k) {
-        const int64_t raw = plugins[k]->raw_score(cycle, node);
-        if (relative[k] && raw != 0) e.scored[slot] = NodeVerdicts::kRelative;
-        if (!relative[k]) e.total[slot] += raw * weights[k];
+        const int64_t raw = locals[k].plugin->raw_score(cycle, node);
+        if (locals[k].relative && raw != 0) e.scored[slot] = NodeVerdicts::kRelative;
+        if (!locals[k].relative) e.total[slot] += raw * locals[k].weight;
       }
     }
     if (e.scored[slot] == NodeVerdicts::kRelative) return false;
     d->totals[i] = e.total[slot];
+  }
+  for (const Plugin* p : others) {
+    // A failure is worded by the plain path.
+    if (!profile.add_scores(cycle, *p, scratch_.nodes, &scratch_.scores, &d->totals).ok()) {
+      return false;
+    }
   }
   return true;
 }
@@ -436,8 +485,7 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
           options_.percentage_of_nodes_to_score);
   const size_t wanted = profile.has(kScore) ? nodes_to_find(n, percentage) : 1;
   const bool nominated = !queue_.nominator.empty();
-  if (!names && !nominated && may_remember(cycle) &&
-      find_remembered(cycle, profile_index, wanted, d)) {
+  if (!names && may_remember(cycle) && find_remembered(cycle, profile_index, wanted, d)) {
     return true;
   }
   const size_t tried = d->statuses.list.size();  // the nominated node, if any
@@ -482,8 +530,8 @@ const Decision& Scheduler::decide(client::ControlContext& ctx, size_t profile_in
     return d;
   }
   Profile& profile = profiles_[profile_index];
-  Cycle cycle{ctx,  cluster_,        queue_.nominator,
-              profile, pod, &scratch_.state, &scratch_.preemptions};
+  Cycle cycle{ctx, cluster_, queue_.nominator, profile, pod, &scratch_.state,
+              &scratch_.preemptions, options_.remember_verdicts};
   if (!find_feasible(cycle, profile_index, &d)) return d;
   if (d.feasible.empty()) {
     d.kind = Decision::Kind::kRejected;
@@ -503,7 +551,7 @@ const Decision& Scheduler::decide(client::ControlContext& ctx, size_t profile_in
     d.message = s.message();
     return d;
   }
-  d.node = d.feasible[pick_host(d.totals, &scratch_.heap)];
+  d.node = d.feasible[pick_host(d.totals)];
   follow_preference(&d);
   return d;
 }
@@ -531,8 +579,8 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
 
   const Decision& d = decide(ctx, queued.profile, pod);
   Profile& profile = profiles_[queued.profile];
-  Cycle cycle{ctx,  cluster_,        queue_.nominator,
-              profile, pod, &scratch_.state, &scratch_.preemptions};
+  Cycle cycle{ctx, cluster_, queue_.nominator, profile, pod, &scratch_.state,
+              &scratch_.preemptions, options_.remember_verdicts};
   switch (d.kind) {
     case Decision::Kind::kNode:
       ++chosen_;

@@ -40,7 +40,8 @@ struct SchedulerOptions {
   int64_t client_burst = 100;
   // Virtual time from one pod to the next; a guess at the cost of a cycle in a small cluster.
   api::Duration cycle_time = api::Duration::micros(500);
-  // Remember what node-local plugins said. Decisions are the same without it, only slower.
+  // Let plugins and cycles build on what earlier cycles found. Decisions are the same without it,
+  // only slower.
   bool remember_verdicts = true;
   // The node to take where several score best, decision by decision: to follow the choices of a
   // scheduler that breaks ties at random. A name that is not among the best is passed over.
@@ -132,8 +133,10 @@ class Scheduler final : public client::ControlLoop {
     CycleState state;
     Decision decision;
     std::vector<const NodeInfo*> nodes;
-    std::vector<uint32_t> heap;
+    std::vector<int64_t> scores;
     std::vector<uint32_t> restricted;
+    std::vector<uint8_t> promised;  // by slot of the node; empty: none
+    std::vector<const Plugin*> others;
     std::vector<Preemption> preemptions;
     NodeVerdicts verdicts;
     NodeVerdicts::Entry* remembered = nullptr;  // of this cycle's pod, if it may be used
@@ -162,6 +165,7 @@ class Scheduler final : public client::ControlLoop {
   bool find_feasible(Cycle& cycle, size_t profile, Decision* d);
   bool try_nominated(Cycle& cycle, Decision* d);
   bool may_remember(const Cycle& cycle) const;
+  bool mark_promised(const Cycle& cycle);
   bool find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d);
   bool score_remembered(Cycle& cycle, Decision* d);
   void bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t node);

@@ -18,6 +18,7 @@ struct Requirement {
   std::vector<api::Str> values;  // kEquals, kIn, kNotIn
   int64_t number = 0;            // kGt, kLt
 
+  friend bool operator==(const Requirement&, const Requirement&) = default;
   bool matches(const api::StrMap& labels) const;
 };
 
@@ -46,6 +47,7 @@ class Selector {
   }
   // Matches everything, because nothing is required.
   bool empty() const { return !nothing_ && requirements_.empty(); }
+  friend bool operator==(const Selector&, const Selector&) = default;
 
  private:
   std::vector<Requirement> requirements_;

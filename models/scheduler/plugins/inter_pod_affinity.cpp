@@ -2,57 +2,14 @@
 
 #include <algorithm>
 
+#include "models/scheduler/domain_sums.h"
+
 namespace mainspring::scheduler {
 
 namespace {
 constexpr uint8_t kPodHint = 0;
 constexpr uint8_t kNodeHint = 1;
 using Terms = std::vector<AffinityTerm>;
-
-// Counts or scores by value of a topology key.
-struct KeyCounts {
-  TopologyKey key = 0;
-  std::vector<int64_t> values;
-};
-struct Counts {
-  std::vector<KeyCounts> keys;
-  int64_t sum = 0;        // of counts; zero: none
-  bool recorded = false;  // anything was added, even if it came to zero
-
-  void clear() {
-    keys.clear();
-    sum = 0;
-    recorded = false;
-  }
-  void add(TopologyKey key, const NodeInfo& node, int64_t by) {
-    const int32_t value = node.topology_value(key);
-    if (value < 0) return;
-    recorded = true;
-    sum += by;
-    KeyCounts* at = nullptr;
-    for (KeyCounts& k : keys) {
-      if (k.key == key) at = &k;
-    }
-    if (!at) {
-      keys.push_back({key, {}});
-      at = &keys.back();
-    }
-    const size_t i = static_cast<size_t>(value);
-    if (i >= at->values.size()) at->values.resize(i + 1);
-    at->values[i] += by;
-  }
-  int64_t get(const KeyCounts& k, const NodeInfo& node) const {
-    const int32_t value = node.topology_value(k.key);
-    if (value < 0 || static_cast<size_t>(value) >= k.values.size()) return 0;
-    return k.values[static_cast<size_t>(value)];
-  }
-  int64_t get(TopologyKey key, const NodeInfo& node) const {
-    for (const KeyCounts& k : keys) {
-      if (k.key == key) return get(k, node);
-    }
-    return 0;
-  }
-};
 
 bool contains(const std::vector<api::Str>& list, const api::Str& s) {
   return std::find(list.begin(), list.end(), s) != list.end();
@@ -105,87 +62,225 @@ bool matches_all(const Terms& terms, const PodInfo& pod) {
 
 }  // namespace
 
-struct InterPodAffinity::Data final : CycleDataOf<Data> {
-  // Filter.
-  Counts existing_anti;
-  Counts affinity;
-  Counts anti;
-  Terms affinity_terms;
-  Terms anti_terms;
-  api::StrMap ns_labels;
-  bool self_match = false;
-  // Score.
-  Counts scores;
+namespace {
+
+// Numbers by topology key, one DomainSums column a key.
+struct KeyedSums {
+  std::vector<TopologyKey> keys;
+  DomainSums sums;
+
+  size_t column(TopologyKey key) {
+    const auto at = std::find(keys.begin(), keys.end(), key);
+    if (at == keys.end()) keys.push_back(key);
+    return static_cast<size_t>(at - keys.begin());
+  }
+  // Calls `share(node, add)`, where `add(key, amount)` adds what the node has to the key's values.
+  template <class F>
+  void update(const ClusterCache& cluster, F&& share) {
+    size_t columns = 0;
+    do {
+      // A key that was not seen before needs a column, and all nodes be asked again.
+      columns = keys.size();
+      sums.update(cluster, columns, [&](const NodeInfo& node, auto shares) {
+        share(node, [&](TopologyKey key, int64_t amount) {
+          const size_t i = column(key);
+          if (i >= shares.size()) return;
+          const int32_t value = cluster.topology_value(key, node);
+          if (value < 0) return;
+          shares[i].value = value;
+          shares[i].amount += amount;
+        });
+      });
+    } while (keys.size() > columns);
+  }
+  int64_t total() const {
+    int64_t n = 0;
+    for (size_t i = 0; i < keys.size(); ++i) n += sums.total(i);
+    return n;
+  }
+  bool any_nodes() const {
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (sums.all_nodes(i) > 0) return true;
+    }
+    return false;
+  }
 };
 
-Status InterPodAffinity::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
-  const PodInfo& pod = cycle.info();
-  const ClusterCache& cluster = cycle.cluster;
-  const PodTemplate& t = *pod.t;
-  const bool own = !t.required_affinity.empty() || !t.required_anti_affinity.empty();
-  if (!own && cluster.pods_with_required_anti_affinity() == 0) return Status::skip();
-  Data& d = cycle.state->write<Data>(id());
-  d.existing_anti.clear();
-  d.affinity.clear();
-  d.anti.clear();
-  d.ns_labels = namespace_labels(cycle.ctx, pod.ns());
-  d.affinity_terms = expanded(cycle.ctx, t.required_affinity);
-  d.anti_terms = expanded(cycle.ctx, t.required_anti_affinity);
-  d.self_match = matches_all(d.affinity_terms, pod);
+// KeyedSums with what simulated moves of pods add.
+struct MovedSums {
+  const KeyedSums* base = nullptr;
+  struct Delta {
+    TopologyKey key;
+    int32_t value;
+    int64_t by;
+  };
+  std::vector<Delta> deltas;
+  int64_t total = 0;
 
-  if (cluster.pods_with_required_anti_affinity() > 0) {
-    for (const uint32_t slot : cluster.order()) {
-      const NodeInfo& node = cluster.node(slot);
-      for (const PodInfoRef& e : node.pods_with_required_anti_affinity) {
-        for (const AffinityTerm& term : e->t->required_anti_affinity) {
-          if (existing_term_matches(term, pod, d.ns_labels)) d.existing_anti.add(term.key, node, 1);
-        }
-      }
-    }
+  void start(const KeyedSums* sums) {
+    base = sums;
+    deltas.clear();
+    total = sums->total();
   }
-  if (own) {
-    const auto classes = cluster.classes();
-    // By class: whether all affinity terms match, and which anti-affinity terms (in order).
-    std::vector<uint8_t> affine(classes.size());
-    std::vector<std::vector<uint16_t>> repelled(classes.size());
-    for (size_t i = 0; i < classes.size(); ++i) {
-      if (classes[i].users == 0) continue;
-      affine[i] = matches_all(d.affinity_terms, classes[i].ns, classes[i].labels);
-      for (size_t k = 0; k < d.anti_terms.size(); ++k) {
-        if (incoming_term_matches(d.anti_terms[k], classes[i].ns, classes[i].labels)) {
-          repelled[i].push_back(static_cast<uint16_t>(k));
-        }
+  void add(const ClusterCache& cluster, TopologyKey key, const NodeInfo& node, int64_t by) {
+    const int32_t value = cluster.topology_value(key, node);
+    if (value < 0) return;
+    deltas.push_back({key, value, by});
+    total += by;
+  }
+  int64_t get(const ClusterCache& cluster, TopologyKey key, const NodeInfo& node) const {
+    const int32_t value = cluster.topology_value(key, node);
+    if (value < 0) return 0;
+    int64_t n = 0;
+    for (size_t i = 0; i < base->keys.size(); ++i) {
+      if (base->keys[i] == key) n = base->sums.sum(i, value);
+    }
+    for (const Delta& d : deltas) {
+      if (d.key == key && d.value == value) n += d.by;
+    }
+    return n;
+  }
+  // Whether any key has something where the node is.
+  bool any(const ClusterCache& cluster, const NodeInfo& node) const {
+    for (const TopologyKey key : base->keys) {
+      if (get(cluster, key, node) > 0) return true;
+    }
+    return std::any_of(deltas.begin(), deltas.end(), [&](const Delta& d) {
+      return get(cluster, d.key, node) > 0;
+    });
+  }
+};
+
+}  // namespace
+
+// What pods of one template and labels meet in the cluster.
+struct InterPodAffinity::Memory {
+  api::Ref<const PodTemplate> t;
+  api::StrMap labels;
+  bool scoring = false;
+  uint64_t namespaces = 0;  // changes of namespaces when it was made
+  api::StrMap ns_labels;
+  Terms affinity_terms;  // required ones when filtering, preferred ones when scoring
+  Terms anti_terms;
+  bool self_match = false;
+  // By class: all affinity terms (filtering), or each term (scoring; anti-affinity: both).
+  ClassMatches all_affine;
+  std::vector<ClassMatches> affine;
+  std::vector<ClassMatches> repelled;
+  KeyedSums existing_anti;
+  KeyedSums affinity;
+  KeyedSums anti;
+  KeyedSums scores;
+};
+
+struct InterPodAffinity::Data final : CycleDataOf<Data> {
+  // Filter.
+  const Memory* filter = nullptr;
+  MovedSums existing_anti;
+  MovedSums affinity;
+  MovedSums anti;
+  // Score.
+  const Memory* score = nullptr;
+};
+
+InterPodAffinity::InterPodAffinity(const Args& args) : args_(args) {}
+InterPodAffinity::InterPodAffinity(const InterPodAffinity& other) = default;
+InterPodAffinity::~InterPodAffinity() = default;
+
+InterPodAffinity::Memory& InterPodAffinity::memory(const Cycle& cycle, bool scoring) {
+  const PodInfo& pod = cycle.info();
+  const PodTemplate& t = *pod.t;
+  const uint64_t namespaces = cycle.ctx.cache(api::Kind::Namespace).changes();
+  if (!cycle.remember) memories_.clear();
+  bool made = false;
+  Memory& m = memories_.find(recent_capacity(cycle.cluster), &made, [&](const Memory& x) {
+    return x.t.get() == &t && x.scoring == scoring && x.namespaces == namespaces &&
+           x.labels == pod.labels();
+  });
+  if (!made) return m;
+  m.t = pod.t;
+  m.labels = pod.labels();
+  m.scoring = scoring;
+  m.namespaces = namespaces;
+  m.ns_labels = namespace_labels(cycle.ctx, pod.ns());
+  m.affinity_terms = expanded(cycle.ctx, scoring ? t.preferred_affinity : t.required_affinity);
+  m.anti_terms =
+      expanded(cycle.ctx, scoring ? t.preferred_anti_affinity : t.required_anti_affinity);
+  m.self_match = !scoring && matches_all(m.affinity_terms, pod);
+  m.affine.resize(m.affinity_terms.size());
+  m.repelled.resize(m.anti_terms.size());
+  return m;
+}
+
+void InterPodAffinity::count_for_filter(const Cycle& cycle, Memory& m) const {
+  const ClusterCache& cluster = cycle.cluster;
+  const PodInfo& pod = cycle.info();
+  m.existing_anti.update(cluster, [&](const NodeInfo& node, auto add) {
+    for (const PodInfoRef& e : node.pods_with_required_anti_affinity) {
+      for (const AffinityTerm& term : e->t->required_anti_affinity) {
+        if (existing_term_matches(term, pod, m.ns_labels)) add(term.key, 1);
       }
     }
-    for (const uint32_t slot : cluster.order()) {
-      const NodeInfo& node = cluster.node(slot);
+  });
+  if (!m.affinity_terms.empty()) {
+    const auto matches = [&](const ClusterCache::ClassInfo& c) {
+      return matches_all(m.affinity_terms, c.ns, c.labels);
+    };
+    m.affinity.update(cluster, [&](const NodeInfo& node, auto add) {
       for (const NodeInfo::ClassCount& c : node.classes) {
-        if (affine[c.label_class]) {
-          for (const AffinityTerm& term : d.affinity_terms) d.affinity.add(term.key, node, c.pods);
-        }
-        for (const uint16_t k : repelled[c.label_class]) {
-          d.anti.add(d.anti_terms[k].key, node, c.pods);
-        }
+        if (!m.all_affine.get(cluster, c.label_class, matches)) continue;
+        for (const AffinityTerm& term : m.affinity_terms) add(term.key, c.pods);
+      }
+    });
+  }
+  if (m.anti_terms.empty()) return;
+  m.anti.update(cluster, [&](const NodeInfo& node, auto add) {
+    for (const NodeInfo::ClassCount& c : node.classes) {
+      for (size_t k = 0; k < m.anti_terms.size(); ++k) {
+        const auto matches = [&](const ClusterCache::ClassInfo& i) {
+          return incoming_term_matches(m.anti_terms[k], i.ns, i.labels);
+        };
+        if (m.repelled[k].get(cluster, c.label_class, matches)) add(m.anti_terms[k].key, c.pods);
       }
     }
-  }
-  return !own && d.existing_anti.sum == 0 ? Status::skip() : Status();
+  });
+}
+
+Status InterPodAffinity::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
+  const PodTemplate& t = cycle.t();
+  const bool own = !t.required_affinity.empty() || !t.required_anti_affinity.empty();
+  if (!own && cycle.cluster.pods_with_required_anti_affinity() == 0) return Status::skip();
+  Memory& m = memory(cycle, false);
+  count_for_filter(cycle, m);
+  Data& d = cycle.state->write<Data>(id());
+  d.filter = &m;
+  d.score = nullptr;
+  d.existing_anti.start(&m.existing_anti);
+  d.affinity.start(&m.affinity);
+  d.anti.start(&m.anti);
+  return !own && d.existing_anti.total == 0 ? Status::skip() : Status();
 }
 
 void InterPodAffinity::change(Cycle& cycle, const PodInfo& pod, const NodeInfo& node,
                               int32_t by) const {
   Data* d = cycle.state->find<Data>(id());
   if (!d) return;
+  const Memory& m = *d->filter;
+  const ClusterCache& cluster = cycle.cluster;
   for (const AffinityTerm& term : pod.t->required_anti_affinity) {
-    if (existing_term_matches(term, cycle.info(), d->ns_labels)) {
-      d->existing_anti.add(term.key, node, by);
+    if (existing_term_matches(term, cycle.info(), m.ns_labels)) {
+      d->existing_anti.add(cluster, term.key, node, by);
     }
   }
-  if (matches_all(d->affinity_terms, pod)) {
-    for (const AffinityTerm& term : d->affinity_terms) d->affinity.add(term.key, node, by);
+  if (matches_all(m.affinity_terms, pod)) {
+    for (const AffinityTerm& term : m.affinity_terms) {
+      d->affinity.add(cluster, term.key, node, by);
+    }
   }
-  for (const AffinityTerm& term : d->anti_terms) {
-    if (incoming_term_matches(term, pod.ns(), pod.labels())) d->anti.add(term.key, node, by);
+  for (const AffinityTerm& term : m.anti_terms) {
+    if (incoming_term_matches(term, pod.ns(), pod.labels())) {
+      d->anti.add(cluster, term.key, node, by);
+    }
   }
 }
 
@@ -196,90 +291,93 @@ void InterPodAffinity::remove_pod(Cycle& cycle, const PodInfo& pod, const NodeIn
   change(cycle, pod, node, -1);
 }
 
-Status InterPodAffinity::filter(const Cycle& cycle, const NodeInfo& node) const {
+InterPodAffinity::Verdict InterPodAffinity::verdict(const Cycle& cycle,
+                                                    const NodeInfo& node) const {
   const Data& d = *cycle.state->find<Data>(id());
+  const ClusterCache& cluster = cycle.cluster;
   bool near = true;
-  for (const AffinityTerm& term : d.affinity_terms) {
-    if (node.topology_value(term.key) < 0) return Status::unresolvable(reason_affinity_);
-    near = near && d.affinity.get(term.key, node) > 0;
+  for (const AffinityTerm& term : d.filter->affinity_terms) {
+    if (cluster.topology_value(term.key, node) < 0) return Verdict::kNotNear;
+    near = near && d.affinity.get(cluster, term.key, node) > 0;
   }
   // The first pod of a group that wants to be together may start anywhere.
-  if (!near && !(d.affinity.sum == 0 && d.self_match)) {
-    return Status::unresolvable(reason_affinity_);
-  }
-  for (const AffinityTerm& term : d.anti_terms) {
-    if (d.anti.get(term.key, node) > 0) return Status::unschedulable(reason_anti_);
-  }
-  for (const KeyCounts& k : d.existing_anti.keys) {
-    if (d.existing_anti.get(k, node) > 0) return Status::unschedulable(reason_existing_);
+  if (!near && !(d.affinity.total == 0 && d.filter->self_match)) return Verdict::kNotNear;
+  if (d.anti.any(cluster, node)) return Verdict::kTooNear;
+  return d.existing_anti.any(cluster, node) ? Verdict::kUnwelcome : Verdict::kFits;
+}
+
+Status InterPodAffinity::filter(const Cycle& cycle, const NodeInfo& node) const {
+  switch (verdict(cycle, node)) {
+    case Verdict::kFits:
+      break;
+    case Verdict::kNotNear:
+      return Status::unresolvable(reason_affinity_);
+    case Verdict::kTooNear:
+      return Status::unschedulable(reason_anti_);
+    case Verdict::kUnwelcome:
+      return Status::unschedulable(reason_existing_);
   }
   return {};
 }
 
-Status InterPodAffinity::pre_score(Cycle& cycle, std::span<const NodeInfo* const>) {
-  const PodInfo& pod = cycle.info();
-  const PodTemplate& t = *pod.t;
+void InterPodAffinity::count_for_score(const Cycle& cycle, Memory& m) const {
   const ClusterCache& cluster = cycle.cluster;
-  const bool own = !t.preferred_affinity.empty() || !t.preferred_anti_affinity.empty();
-  if (!own && (args_.ignore_preferred_terms_of_existing_pods ||
-               cluster.pods_with_affinity() == 0)) {
-    return Status::skip();
-  }
-  Data& d = cycle.state->write<Data>(id());
-  d.scores.clear();
-  d.ns_labels = namespace_labels(cycle.ctx, pod.ns());
-  const Terms affinity = expanded(cycle.ctx, t.preferred_affinity);
-  const Terms anti = expanded(cycle.ctx, t.preferred_anti_affinity);
-  struct Pull {
-    TopologyKey key;
-    int64_t weight;
-  };
-  std::vector<std::vector<Pull>> pulls;  // by class
-  if (own) {
-    const auto classes = cluster.classes();
-    pulls.resize(classes.size());
-    for (size_t i = 0; i < classes.size(); ++i) {
-      if (classes[i].users == 0) continue;
-      const auto collect = [&](const Terms& terms, int64_t sign) {
-        for (const AffinityTerm& term : terms) {
-          if (incoming_term_matches(term, classes[i].ns, classes[i].labels)) {
-            pulls[i].push_back({term.key, sign * term.weight});
-          }
+  const PodInfo& pod = cycle.info();
+  m.scores.update(cluster, [&](const NodeInfo& node, auto add) {
+    const auto own = [&](const Terms& terms, std::vector<ClassMatches>& memo, int64_t sign) {
+      for (size_t k = 0; k < terms.size(); ++k) {
+        const auto matches = [&](const ClusterCache::ClassInfo& i) {
+          return incoming_term_matches(terms[k], i.ns, i.labels);
+        };
+        for (const NodeInfo::ClassCount& c : node.classes) {
+          if (!memo[k].get(cluster, c.label_class, matches)) continue;
+          add(terms[k].key, sign * terms[k].weight * c.pods);
         }
-      };
-      collect(affinity, 1);
-      collect(anti, -1);
-    }
-  }
-  for (const uint32_t slot : cluster.order()) {
-    const NodeInfo& node = cluster.node(slot);
-    if (own) {
-      for (const NodeInfo::ClassCount& c : node.classes) {
-        for (const Pull& p : pulls[c.label_class]) d.scores.add(p.key, node, p.weight * c.pods);
       }
-    }
+    };
+    own(m.affinity_terms, m.affine, 1);
+    own(m.anti_terms, m.repelled, -1);
     for (const PodInfoRef& e : node.pods_with_affinity) {
-      const auto collect = [&](const Terms& terms, int64_t sign, int64_t fixed) {
+      const auto theirs = [&](const Terms& terms, int64_t sign, int64_t fixed) {
         for (const AffinityTerm& term : terms) {
-          if (!existing_term_matches(term, pod, d.ns_labels)) continue;
-          d.scores.add(term.key, node, sign * (fixed > 0 ? fixed : term.weight));
+          if (!existing_term_matches(term, pod, m.ns_labels)) continue;
+          add(term.key, sign * (fixed > 0 ? fixed : term.weight));
         }
       };
       if (args_.hard_pod_affinity_weight > 0) {
-        collect(e->t->required_affinity, 1, args_.hard_pod_affinity_weight);
+        theirs(e->t->required_affinity, 1, args_.hard_pod_affinity_weight);
       }
-      collect(e->t->preferred_affinity, 1, 0);
-      collect(e->t->preferred_anti_affinity, -1, 0);
+      theirs(e->t->preferred_affinity, 1, 0);
+      theirs(e->t->preferred_anti_affinity, -1, 0);
     }
-  }
-  return d.scores.recorded ? Status() : Status::skip();
+  });
 }
 
-int64_t InterPodAffinity::score(const Cycle& cycle, const NodeInfo& node) const {
-  const Data& d = *cycle.state->find<Data>(id());
-  int64_t sum = 0;
-  for (const KeyCounts& k : d.scores.keys) sum += d.scores.get(k, node);
-  return sum;
+Status InterPodAffinity::pre_score(Cycle& cycle, std::span<const NodeInfo* const>) {
+  const PodTemplate& t = cycle.t();
+  const bool own = !t.preferred_affinity.empty() || !t.preferred_anti_affinity.empty();
+  if (!own && (args_.ignore_preferred_terms_of_existing_pods ||
+               cycle.cluster.pods_with_affinity() == 0)) {
+    return Status::skip();
+  }
+  Memory& m = memory(cycle, true);
+  count_for_score(cycle, m);
+  if (!m.scores.any_nodes()) return Status::skip();
+  cycle.state->write<Data>(id()).score = &m;
+  return {};
+}
+
+void InterPodAffinity::score_all(const Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                                 std::span<int64_t> scores) const {
+  const KeyedSums& s = cycle.state->find<Data>(id())->score->scores;
+  std::fill(scores.begin(), scores.end(), 0);
+  for (size_t i = 0; i < s.keys.size(); ++i) {
+    const std::span<const int32_t> values = cycle.cluster.topology(s.keys[i]);
+    for (size_t k = 0; k < nodes.size(); ++k) {
+      const int32_t value = values[nodes[k]->id];
+      if (value >= 0) scores[k] += s.sums.sum(i, value);
+    }
+  }
 }
 
 Status InterPodAffinity::normalize(Cycle&, std::span<const NodeInfo* const>,

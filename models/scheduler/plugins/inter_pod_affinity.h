@@ -1,11 +1,13 @@
 // Pods that want to be near, or away from, other pods within a topology.
 //
-// Pods are matched by label class and counted per value of the topology key.
+// Pods are matched by label class and counted per value of the topology key, in sums that follow
+// the cluster (DomainSums).
 // Source: pkg/scheduler/framework/plugins/interpodaffinity (v1.35), with its handling of
 // namespaceSelector: an incoming pod's selector is also evaluated against no labels, so that NotIn
 // and DoesNotExist match every namespace (kubernetes issue 141526).
 #pragma once
 
+#include "models/scheduler/domain_sums.h"
 #include "models/scheduler/plugin.h"
 #include "models/scheduler/plugin_args.h"
 
@@ -17,7 +19,9 @@ class InterPodAffinity final : public PluginBase<InterPodAffinity> {
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
   using Args = InterPodAffinityArgs;
 
-  explicit InterPodAffinity(const Args& args) : args_(args) {}
+  explicit InterPodAffinity(const Args& args);
+  InterPodAffinity(const InterPodAffinity& other);
+  ~InterPodAffinity() override;
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -27,15 +31,26 @@ class InterPodAffinity final : public PluginBase<InterPodAffinity> {
   void remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
   Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
-  int64_t score(const Cycle& cycle, const NodeInfo& node) const;
+  bool passes(const Cycle& cycle, const NodeInfo& node) const override {
+    return verdict(cycle, node) == Verdict::kFits;
+  }
+  void score_all(const Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                 std::span<int64_t> scores) const;
   Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
                    std::span<int64_t> scores) const;
 
  private:
   struct Data;
+  struct Memory;
+  enum class Verdict : uint8_t { kFits, kNotNear, kTooNear, kUnwelcome };
+  Memory& memory(const Cycle& cycle, bool scoring);
+  void count_for_filter(const Cycle& cycle, Memory& m) const;
+  void count_for_score(const Cycle& cycle, Memory& m) const;
+  Verdict verdict(const Cycle& cycle, const NodeInfo& node) const;
   void change(Cycle& cycle, const PodInfo& pod, const NodeInfo& node, int32_t by) const;
 
   Args args_;
+  Recent<Memory> memories_;
   api::Str reason_affinity_ = "node(s) didn't match pod affinity rules";
   api::Str reason_anti_ = "node(s) didn't match pod anti-affinity rules";
   api::Str reason_existing_ = "node(s) didn't satisfy existing pods anti-affinity rules";

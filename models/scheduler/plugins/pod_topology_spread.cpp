@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/api/types/apps.h"
+#include "models/scheduler/domain_sums.h"
 #include "sim/math.h"
 
 namespace mainspring::scheduler {
@@ -19,9 +20,10 @@ bool included(const SpreadConstraint& c, const PodTemplate& t, const NodeInfo& n
          !untolerated_taint(node.node->spec.taints, t.tolerations);
 }
 
-bool has_all_keys(const std::vector<SpreadConstraint>& constraints, const NodeInfo& node) {
+bool has_all_keys(const std::vector<SpreadConstraint>& constraints, const ClusterCache& cluster,
+                  const NodeInfo& node) {
   return std::all_of(constraints.begin(), constraints.end(), [&](const SpreadConstraint& c) {
-    return node.topology_value(c.key) >= 0;
+    return cluster.topology_value(c.key, node) >= 0;
   });
 }
 
@@ -32,57 +34,119 @@ bool has_all_keys(const std::vector<SpreadConstraint>& constraints, const Cluste
   });
 }
 
-// Which label classes a selector matches in a namespace; an empty selector counts no pod.
-void match_classes(const ClusterCache& cluster, const Selector& selector, const api::Str& ns,
-                   std::vector<uint8_t>* out) {
-  const auto classes = cluster.classes();
-  out->assign(classes.size(), 0);
-  if (selector.empty()) return;
-  for (size_t i = 0; i < classes.size(); ++i) {
-    const ClusterCache::ClassInfo& c = classes[i];
-    if (c.users > 0 && c.ns == ns && selector.matches(c.labels)) (*out)[i] = 1;
-  }
-}
-
-int32_t count_pods(const NodeInfo& node, const std::vector<uint8_t>& matches) {
-  int32_t n = 0;
-  for (const NodeInfo::ClassCount& c : node.classes) {
-    if (matches[c.label_class]) n += c.pods - c.terminating;
-  }
-  return n;
-}
 }  // namespace
+
+// The constraints of pods of one template, and what the cluster's nodes come to for them.
+struct PodTopologySpread::Memory {
+  api::Ref<const PodTemplate> t;
+  bool hard = false;
+  std::vector<SpreadConstraint> constraints;
+  std::vector<ClassMatches> matches;  // by constraint; one for all if they share the selector
+  DomainSums sums;
+
+  // How many pods of the node the constraint counts; an empty selector counts none.
+  int64_t count_pods(const ClusterCache& cluster, const NodeInfo& node, size_t i) {
+    const size_t m = matches.size() == 1 ? 0 : i;
+    const Selector& selector = constraints[i].selector;
+    if (selector.empty()) return 0;
+    int64_t n = 0;
+    for (const NodeInfo::ClassCount& c : node.classes) {
+      const auto match = [&](const ClusterCache::ClassInfo& info) {
+        return info.ns == t->ns && selector.matches(info.labels);
+      };
+      if (matches[m].get(cluster, c.label_class, match)) n += c.pods - c.terminating;
+    }
+    return n;
+  }
+};
 
 struct PodTopologySpread::Data final : CycleDataOf<Data> {
   // Filter.
-  std::vector<SpreadConstraint> hard;
-  struct Domains {
-    std::vector<int32_t> pods;  // by value of the key; -1: not a domain
-    int32_t count = 0;
-    int32_t min = 0;
-    int32_t self = 0;
+  Memory* hard = nullptr;
+  struct Limit {
+    int64_t min = 0;      // of the domains' pods, and how many domains have no more
+    int32_t at_min = 0;
+    int32_t domains = 0;
+    int32_t self = 0;     // 1 if the pod counts itself
+    int64_t most = 0;     // pods that a domain may have so that this one fits
   };
-  std::vector<Domains> domains;
+  std::vector<Limit> limits;
+  // What simulated moves of pods add to the sums.
+  struct Delta {
+    size_t constraint;
+    int32_t value;
+    int64_t by;
+  };
+  std::vector<Delta> deltas;
   // Score.
-  std::vector<SpreadConstraint> soft;
-  std::vector<std::vector<uint8_t>> matches;  // by constraint; shared ones are empty
-  bool one_selector = false;
-  std::vector<std::vector<int64_t>> counts;   // by constraint, by value + 1; -1: not registered
+  Memory* soft = nullptr;
   std::vector<double> weights;
   std::vector<uint8_t> ignored;  // by slot of the node
   bool any_ignored = false;
 
-  const std::vector<uint8_t>& match(size_t i) const { return matches[one_selector ? 0 : i]; }
-  void update_min(size_t i) {
-    Domains& d = domains[i];
-    d.count = 0;
-    d.min = 0;
-    for (const int32_t n : d.pods) {
-      if (n < 0) continue;
-      d.min = d.count == 0 ? n : std::min(d.min, n);
-      ++d.count;
+  bool moved(size_t i, int32_t value) const {
+    return std::any_of(deltas.begin(), deltas.end(), [&](const Delta& d) {
+      return d.constraint == i && d.value == value;
+    });
+  }
+  int64_t pods(size_t i, int32_t value) const {
+    int64_t n = hard->sums.sum(i, value);
+    for (const Delta& d : deltas) {
+      if (d.constraint == i && d.value == value) n += d.by;
     }
-    if (d.count < hard[i].min_domains) d.min = 0;
+    return n;
+  }
+  void set_limit(size_t i) {
+    Limit& l = limits[i];
+    l.min = INT64_MAX;
+    l.at_min = l.domains = 0;
+    const std::span<const int64_t> sums = hard->sums.sums(i);
+    const std::span<const int32_t> nodes = hard->sums.nodes(i);
+    for (size_t v = 0; v < sums.size(); ++v) {
+      if (nodes[v] == 0) continue;
+      ++l.domains;
+      if (sums[v] < l.min) {
+        l.min = sums[v];
+        l.at_min = 0;
+      }
+      if (sums[v] == l.min) ++l.at_min;
+    }
+    set_most(i, l.min);
+  }
+  void set_most(size_t i, int64_t min) {
+    const SpreadConstraint& c = hard->constraints[i];
+    Limit& l = limits[i];
+    if (l.domains == 0 || l.domains < c.min_domains) min = 0;
+    l.most = min + c.max_skew - l.self;
+  }
+  void move(size_t i, int32_t value, int64_t by) {
+    const auto d = std::find_if(deltas.begin(), deltas.end(), [&](const Delta& x) {
+      return x.constraint == i && x.value == value;
+    });
+    if (d == deltas.end()) {
+      deltas.push_back({i, value, by});
+    } else {
+      d->by += by;
+    }
+    const Limit& l = limits[i];
+    int64_t min = INT64_MAX;
+    int32_t at_min = l.at_min;
+    for (const Delta& x : deltas) {
+      if (x.constraint != i) continue;
+      const int64_t before = hard->sums.sum(i, x.value);
+      min = std::min(min, before + x.by);
+      if (before == l.min) --at_min;
+    }
+    if (at_min > 0) {
+      min = std::min(min, l.min);
+    } else {
+      const std::span<const int64_t> sums = hard->sums.sums(i);
+      const std::span<const int32_t> nodes = hard->sums.nodes(i);
+      for (size_t v = 0; v < sums.size(); ++v) {
+        if (nodes[v] > 0 && sums[v] < min && !moved(i, static_cast<int32_t>(v))) min = sums[v];
+      }
+    }
+    set_most(i, min);
   }
 };
 
@@ -109,6 +173,9 @@ PodTopologySpread::PodTopologySpread(const Args& args, ClusterCache& cluster)
     added->honor_taints = c.node_taints_policy == "Honor";
   }
 }
+
+PodTopologySpread::PodTopologySpread(const PodTopologySpread& other) = default;
+PodTopologySpread::~PodTopologySpread() = default;
 
 double PodTopologySpread::weight_of(size_t domains) {
   return sim::log(static_cast<double>(domains + 2));
@@ -165,51 +232,91 @@ std::vector<SpreadConstraint> PodTopologySpread::constraints(const client::Contr
   return out;
 }
 
+bool PodTopologySpread::any(const PodInfo& pod, bool hard) const {
+  const std::vector<SpreadConstraint>& all = pod.t->spread.empty() ? defaults_ : pod.t->spread;
+  return std::any_of(all.begin(), all.end(), [&](const auto& c) { return c.hard == hard; });
+}
+
+// The memory for the pod's constraints of one kind, up to date; null if it has none.
+PodTopologySpread::Memory* PodTopologySpread::memory(const Cycle& cycle, bool hard) {
+  const PodInfo& pod = cycle.info();
+  if (!any(pod, hard)) return nullptr;
+  const bool own = !pod.t->spread.empty();
+  Selector selector;
+  if (!own) {
+    selector = default_selector(cycle.ctx, *pod.pod);
+    if (selector.empty()) return nullptr;
+  }
+  if (!cycle.remember) memories_.clear();
+  bool made = false;
+  Memory& m = memories_.find(recent_capacity(cycle.cluster), &made, [&](const Memory& x) {
+    return x.t.get() == pod.t.get() && x.hard == hard &&
+           (own || x.constraints.front().selector == selector);
+  });
+  if (made) {
+    m.t = pod.t;
+    m.hard = hard;
+    for (const SpreadConstraint& c : own ? pod.t->spread : defaults_) {
+      if (c.hard != hard) continue;
+      m.constraints.push_back(c);
+      if (!own) m.constraints.back().selector = selector;
+    }
+    m.matches.resize(own ? m.constraints.size() : 1);
+  }
+  const ClusterCache& cluster = cycle.cluster;
+  if (hard) {
+    m.sums.update(cluster, m.constraints.size(), [&](const NodeInfo& node, auto shares) {
+      if (!has_all_keys(m.constraints, cluster, node)) return;
+      for (size_t i = 0; i < m.constraints.size(); ++i) {
+        const SpreadConstraint& c = m.constraints[i];
+        if (!included(c, *m.t, node)) continue;
+        shares[i] = {cluster.topology_value(c.key, node), m.count_pods(cluster, node, i)};
+      }
+    });
+  } else {
+    const bool require_all = own || !system_defaults_;
+    m.sums.update(cluster, m.constraints.size(), [&](const NodeInfo& node, auto shares) {
+      if (require_all && !has_all_keys(m.constraints, cluster, node)) return;
+      for (size_t i = 0; i < m.constraints.size(); ++i) {
+        const SpreadConstraint& c = m.constraints[i];
+        if (c.key == ClusterCache::kHostname) {
+          shares[i].amount = m.count_pods(cluster, node, i);
+        } else if (included(c, *m.t, node)) {
+          // Nodes without the label are a domain of their own.
+          shares[i] = {cluster.topology_value(c.key, node) + 1, m.count_pods(cluster, node, i)};
+        }
+      }
+    });
+  }
+  return &m;
+}
+
 // ---- filter
 
 Status PodTopologySpread::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
-  const PodInfo& pod = cycle.info();
-  if (pod.t->spread.empty() &&
-      std::none_of(defaults_.begin(), defaults_.end(), [](const auto& c) { return c.hard; })) {
-    return Status::skip();
-  }
-  std::vector<SpreadConstraint> hard = constraints(cycle.ctx, pod, true);
-  if (hard.empty()) return Status::skip();
+  Memory* const m = memory(cycle, true);
+  if (!m) return Status::skip();
   Data& d = cycle.state->write<Data>(id());
-  d.hard = std::move(hard);
-  d.domains.resize(d.hard.size());
-  d.matches.resize(d.hard.size());
-  d.one_selector = false;
-  const ClusterCache& cluster = cycle.cluster;
-  for (size_t i = 0; i < d.hard.size(); ++i) {
-    const SpreadConstraint& c = d.hard[i];
-    d.domains[i].pods.assign(cluster.topology_values(c.key), -1);
-    d.domains[i].self = c.selector.matches(pod.labels()) ? 1 : 0;
-    match_classes(cluster, c.selector, pod.ns(), &d.matches[i]);
+  d.hard = m;
+  d.deltas.clear();
+  d.limits.assign(m->constraints.size(), {});
+  for (size_t i = 0; i < d.limits.size(); ++i) {
+    d.limits[i].self = m->constraints[i].selector.matches(cycle.info().labels()) ? 1 : 0;
+    d.set_limit(i);
   }
-  for (const uint32_t slot : cluster.order()) {
-    const NodeInfo& node = cluster.node(slot);
-    if (!has_all_keys(d.hard, node)) continue;
-    for (size_t i = 0; i < d.hard.size(); ++i) {
-      if (!included(d.hard[i], *pod.t, node)) continue;
-      int32_t& n = d.domains[i].pods[static_cast<size_t>(node.topology_value(d.hard[i].key))];
-      n = std::max(n, 0) + count_pods(node, d.matches[i]);
-    }
-  }
-  for (size_t i = 0; i < d.hard.size(); ++i) d.update_min(i);
   return {};
 }
 
 void PodTopologySpread::change(Cycle& cycle, const PodInfo& pod, const NodeInfo& node,
                                int32_t by) const {
   Data* d = cycle.state->find<Data>(id());
-  if (!d || pod.ns() != cycle.info().ns() || !has_all_keys(d->hard, node)) return;
-  for (size_t i = 0; i < d->hard.size(); ++i) {
-    const SpreadConstraint& c = d->hard[i];
+  if (!d || pod.ns() != cycle.info().ns()) return;
+  const std::vector<SpreadConstraint>& hard = d->hard->constraints;
+  if (!has_all_keys(hard, cycle.cluster, node)) return;
+  for (size_t i = 0; i < hard.size(); ++i) {
+    const SpreadConstraint& c = hard[i];
     if (!included(c, cycle.t(), node) || !c.selector.matches(pod.labels())) continue;
-    int32_t& n = d->domains[i].pods[static_cast<size_t>(node.topology_value(c.key))];
-    n = std::max(n, 0) + by;
-    d->update_min(i);
+    d->move(i, cycle.cluster.topology_value(c.key, node), by);
   }
 }
 
@@ -221,15 +328,21 @@ void PodTopologySpread::remove_pod(Cycle& cycle, const PodInfo& pod,
   change(cycle, pod, node, -1);
 }
 
+bool PodTopologySpread::passes(const Cycle& cycle, const NodeInfo& node) const {
+  const Data& d = *cycle.state->find<Data>(id());
+  for (size_t i = 0; i < d.limits.size(); ++i) {
+    const int32_t value = cycle.cluster.topology_value(d.hard->constraints[i].key, node);
+    if (value < 0 || d.pods(i, value) > d.limits[i].most) return false;
+  }
+  return true;
+}
+
 Status PodTopologySpread::filter(const Cycle& cycle, const NodeInfo& node) const {
   const Data& d = *cycle.state->find<Data>(id());
-  for (size_t i = 0; i < d.hard.size(); ++i) {
-    const SpreadConstraint& c = d.hard[i];
-    const int32_t value = node.topology_value(c.key);
+  for (size_t i = 0; i < d.limits.size(); ++i) {
+    const int32_t value = cycle.cluster.topology_value(d.hard->constraints[i].key, node);
     if (value < 0) return Status::unresolvable(reason_missing_);
-    const Data::Domains& domains = d.domains[i];
-    const int32_t n = std::max(domains.pods[static_cast<size_t>(value)], 0);
-    if (n + domains.self - domains.min > c.max_skew) return Status::unschedulable(reason_);
+    if (d.pods(i, value) > d.limits[i].most) return Status::unschedulable(reason_);
   }
   return {};
 }
@@ -237,81 +350,66 @@ Status PodTopologySpread::filter(const Cycle& cycle, const NodeInfo& node) const
 // ---- score
 
 Status PodTopologySpread::pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) {
-  const PodInfo& pod = cycle.info();
-  std::vector<SpreadConstraint> soft = constraints(cycle.ctx, pod, false);
-  if (soft.empty()) return Status::skip();
-  const bool own = !pod.t->spread.empty();
-  const bool require_all = own || !system_defaults_;
+  Memory* const m = memory(cycle, false);
+  if (!m) return Status::skip();
   const ClusterCache& cluster = cycle.cluster;
+  const bool require_all = !cycle.t().spread.empty() || !system_defaults_;
   Data& d = cycle.state->write<Data>(id());
-  d.soft = std::move(soft);
-  d.one_selector = !own;
-  d.matches.resize(d.soft.size());
-  d.counts.resize(d.soft.size());
-  d.weights.resize(d.soft.size());
-  for (size_t i = 0; i < d.soft.size(); ++i) {
-    if (i == 0 || !d.one_selector) {
-      match_classes(cluster, d.soft[i].selector, pod.ns(), &d.matches[i]);
-    }
-    d.counts[i].clear();
-    if (d.soft[i].key != ClusterCache::kHostname) {
-      d.counts[i].assign(cluster.topology_values(d.soft[i].key) + 1, -1);
-    }
-  }
+  d.soft = m;
   d.any_ignored = false;
-  std::vector<size_t> sizes(d.soft.size());
   size_t ignored = 0;
-  for (const NodeInfo* node : nodes) {
-    if (require_all && !has_all_keys(d.soft, *node)) {
+  if (require_all) {
+    for (const NodeInfo* node : nodes) {
+      if (has_all_keys(m->constraints, cluster, *node)) continue;
       if (!d.any_ignored) d.ignored.assign(cluster.slots(), 0);
       d.any_ignored = true;
       d.ignored[node->id] = 1;
       ++ignored;
-      continue;
     }
-    for (size_t i = 0; i < d.soft.size(); ++i) {
-      if (d.counts[i].empty()) continue;
-      int64_t& n = d.counts[i][static_cast<size_t>(node->topology_value(d.soft[i].key) + 1)];
-      if (n < 0) {
-        n = 0;
-        ++sizes[i];
+  }
+  d.weights.resize(m->constraints.size());
+  for (size_t i = 0; i < m->constraints.size(); ++i) {
+    const TopologyKey key = m->constraints[i].key;
+    size_t domains = nodes.size() - ignored;
+    if (key != ClusterCache::kHostname) {
+      const std::span<const int32_t> values = cluster.topology(key);
+      seen_values_.assign(cluster.topology_values(key) + 1, 0);
+      domains = 0;
+      for (const NodeInfo* node : nodes) {
+        if (d.any_ignored && d.ignored[node->id]) continue;
+        uint8_t& seen = seen_values_[static_cast<size_t>(values[node->id] + 1)];
+        domains += seen ? 0 : 1;
+        seen = 1;
       }
     }
-  }
-  bool walk = false;
-  for (size_t i = 0; i < d.soft.size(); ++i) {
-    const bool hostname = d.counts[i].empty();
-    d.weights[i] = weight_of(hostname ? nodes.size() - ignored : sizes[i]);
-    walk = walk || !hostname;
-  }
-  if (!walk) return {};
-  for (const uint32_t slot : cluster.order()) {
-    const NodeInfo& node = cluster.node(slot);
-    if (node.classes.empty() || (require_all && !has_all_keys(d.soft, node))) continue;
-    for (size_t i = 0; i < d.soft.size(); ++i) {
-      if (d.counts[i].empty()) continue;
-      int64_t& n = d.counts[i][static_cast<size_t>(node.topology_value(d.soft[i].key) + 1)];
-      if (n >= 0 && included(d.soft[i], *pod.t, node)) n += count_pods(node, d.match(i));
-    }
+    d.weights[i] = weight_of(domains);
   }
   return {};
 }
 
-int64_t PodTopologySpread::score(const Cycle& cycle, const NodeInfo& node) const {
+void PodTopologySpread::score_all(const Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                                  std::span<int64_t> scores) const {
   const Data& d = *cycle.state->find<Data>(id());
-  if (d.any_ignored && d.ignored[node.id]) return 0;
-  double score = 0;
-  for (size_t i = 0; i < d.soft.size(); ++i) {
-    const SpreadConstraint& c = d.soft[i];
-    const int32_t value = node.topology_value(c.key);
-    if (value < 0) continue;
-    const int64_t n = d.counts[i].empty() ? count_pods(node, d.match(i))
-                                          : d.counts[i][static_cast<size_t>(value + 1)];
-    score += static_cast<double>(n) * d.weights[i] + static_cast<double>(c.max_skew - 1);
+  std::vector<double>& sums = sums_;
+  sums.assign(nodes.size(), 0);
+  for (size_t i = 0; i < d.soft->constraints.size(); ++i) {
+    const SpreadConstraint& c = d.soft->constraints[i];
+    const std::span<const int32_t> values = cycle.cluster.topology(c.key);
+    const bool hostname = c.key == ClusterCache::kHostname;
+    const double more = static_cast<double>(c.max_skew - 1);
+    for (size_t k = 0; k < nodes.size(); ++k) {
+      const uint32_t slot = nodes[k]->id;
+      if (values[slot] < 0) continue;
+      const int64_t n = hostname ? d.soft->sums.amount(i, slot)
+                                 : d.soft->sums.sum(i, values[slot] + 1);
+      sums[k] += static_cast<double>(n) * d.weights[i] + more;
+    }
   }
-  // Half away from zero; scores are not negative.
-  const double whole = std::floor(score);
-  return static_cast<int64_t>(whole) + (score - whole >= 0.5 ? 1 : 0);
+  for (size_t k = 0; k < nodes.size(); ++k) {
+    // Half away from zero; scores are not negative.
+    const double whole = std::floor(sums[k]);
+    scores[k] = static_cast<int64_t>(whole) + (sums[k] - whole >= 0.5 ? 1 : 0);
+  }
 }
 
 Status PodTopologySpread::normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,

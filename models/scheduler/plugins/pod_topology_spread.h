@@ -2,10 +2,12 @@
 // Pods without constraints of their own get the profile's, with the selectors of their services
 // and owner.
 //
-// Pods are counted by label class, so that a cycle costs nodes times classes, not pods.
+// Pods are counted by label class in sums that follow the cluster (DomainSums), so that a cycle
+// costs what changed since the last one for pods of the same template, not nodes or pods.
 // Source: pkg/scheduler/framework/plugins/podtopologyspread (v1.35).
 #pragma once
 
+#include "models/scheduler/domain_sums.h"
 #include "models/scheduler/plugin.h"
 #include "models/scheduler/plugin_args.h"
 
@@ -18,6 +20,8 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
   using Args = PodTopologySpreadArgs;
 
   PodTopologySpread(const Args& args, ClusterCache& cluster);
+  PodTopologySpread(const PodTopologySpread& other);
+  ~PodTopologySpread() override;
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -27,7 +31,9 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
   void remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
   Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
-  int64_t score(const Cycle& cycle, const NodeInfo& node) const;
+  bool passes(const Cycle& cycle, const NodeInfo& node) const override;
+  void score_all(const Cycle& cycle, std::span<const NodeInfo* const> nodes,
+                 std::span<int64_t> scores) const;
   Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
                    std::span<int64_t> scores) const;
 
@@ -36,13 +42,20 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
 
  private:
   struct Data;
+  struct Memory;
   // The pod's constraints of one kind, or the profile's if it has none of any kind.
   std::vector<SpreadConstraint> constraints(const client::ControlContext& ctx, const PodInfo& pod,
                                             bool hard) const;
+  bool any(const PodInfo& pod, bool hard) const;
+  Memory* memory(const Cycle& cycle, bool hard);
   void change(Cycle& cycle, const PodInfo& pod, const NodeInfo& node, int32_t by) const;
 
   bool system_defaults_ = true;
   std::vector<SpreadConstraint> defaults_;
+  Recent<Memory> memories_;
+  // Room for one call.
+  std::vector<uint8_t> seen_values_;
+  mutable std::vector<double> sums_;
   api::Str reason_ = "node(s) didn't match pod topology spread constraints";
   api::Str reason_missing_ =
       "node(s) didn't match pod topology spread constraints (missing required label)";
