@@ -17,15 +17,15 @@ std::string normalized_image(std::string_view image) {
   // A name without a tag means latest: the last colon, if any, belongs to the registry's port.
   const size_t colon = image.rfind(':');
   const size_t slash = image.rfind('/');
-  const bool tagged = colon != std::string_view::npos &&
-                      (slash == std::string_view::npos || colon > slash);
+  const bool tagged =
+      colon != std::string_view::npos && (slash == std::string_view::npos || colon > slash);
   return std::string(image) + (tagged ? "" : ":latest");
 }
 
 // What a template looks at in a container.
 bool same_container(const api::Container& a, const api::Container& b) {
-  return a.resources.requests == b.resources.requests && a.ports == b.ports &&
-         a.image == b.image && a.restart_policy == b.restart_policy && a.name == b.name;
+  return a.resources.requests == b.resources.requests && a.ports == b.ports && a.image == b.image &&
+         a.restart_policy == b.restart_policy && a.name == b.name;
 }
 bool same_containers(const api::List<api::Container>& a, const api::List<api::Container>& b) {
   if (a.same(b)) return true;
@@ -94,7 +94,7 @@ void compile_containers(PodTemplate& t) {
     for (const api::ContainerPort& p : c.ports) {
       if (p.host_port <= 0) continue;
       t.host_ports.push_back({p.host_ip.empty() ? api::Str("0.0.0.0") : p.host_ip,
-                               p.protocol.empty() ? api::Str("TCP") : p.protocol, p.host_port});
+                              p.protocol.empty() ? api::Str("TCP") : p.protocol, p.host_port});
     }
   };
   for (const api::Container& c : t.containers) add_ports(c);
@@ -140,8 +140,7 @@ void compile_node_affinity(const api::PodSpec& spec, PodTemplate& t) {
   if (!spec.affinity || !spec.affinity->node_affinity) return;
   const api::NodeAffinity& node = *spec.affinity->node_affinity;
   for (const auto& p : node.preferred_during_scheduling_ignored_during_execution) {
-    const bool blank =
-        p.preference.match_expressions.empty() && p.preference.match_fields.empty();
+    const bool blank = p.preference.match_expressions.empty() && p.preference.match_fields.empty();
     if (p.weight == 0 || blank) continue;
     t.preferred.push_back({p.weight, NodeTerm::of(p.preference)});
     if (!t.preferred.back().term.valid) t.preferred_invalid = true;
@@ -213,9 +212,8 @@ bool PodTemplate::same_spec(const api::Pod& pod) const {
   return ns == pod.metadata.namespace_ && same_containers(containers, s.containers) &&
          same_containers(init_containers, s.init_containers) && affinity == s.affinity &&
          tolerations == s.tolerations && node_selector == s.node_selector &&
-         topology_spread_constraints == s.topology_spread_constraints &&
-         overhead == s.overhead && pod_resources == s.resources &&
-         (!labels_matter || labels == pod.metadata.labels);
+         topology_spread_constraints == s.topology_spread_constraints && overhead == s.overhead &&
+         pod_resources == s.resources && (!labels_matter || labels == pod.metadata.labels);
 }
 
 AffinityTerm ClusterCache::compile_term(const api::PodAffinityTerm& term, const api::Str& ns,
@@ -232,8 +230,7 @@ AffinityTerm ClusterCache::compile_term(const api::PodAffinityTerm& term, const 
 }
 
 void ClusterCache::compile_pod_affinity(const api::Affinity& affinity, PodTemplate& t) {
-  t.has_pod_affinity =
-      affinity.pod_affinity.has_value() || affinity.pod_anti_affinity.has_value();
+  t.has_pod_affinity = affinity.pod_affinity.has_value() || affinity.pod_anti_affinity.has_value();
   if (affinity.pod_affinity) {
     const api::PodAffinity& a = *affinity.pod_affinity;
     for (const auto& term : a.required_during_scheduling_ignored_during_execution) {
@@ -563,7 +560,11 @@ void ClusterCache::refresh() {
   if (!rebuild_ && listed == tree_.size()) return;
   rebuild_ = false;
   tree_.list(&order_);
-  for (const uint32_t slot : order_) nodes_[slot].in_snapshot = true;
+  ++order_version_;
+  for (size_t i = 0; i < order_.size(); ++i) {
+    nodes_[order_[i]].in_snapshot = true;
+    nodes_[order_[i]].position = static_cast<uint32_t>(i);
+  }
 }
 
 // ---- pods

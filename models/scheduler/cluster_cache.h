@@ -69,6 +69,8 @@ class ClusterCache {
   void refresh();
   // The nodes of the snapshot in list order.
   std::span<const uint32_t> order() const { return order_; }
+  // Counts the lists that there were.
+  uint64_t order_version() const { return order_version_; }
   size_t node_count() const { return order_.size(); }
   const NodeInfo& node(uint32_t id) const { return nodes_[id]; }
   const NodeInfo& at(size_t index) const { return nodes_[order_[index]]; }
@@ -154,6 +156,7 @@ class ClusterCache {
   client::FlatIndex node_index_;
   NodeTree tree_;
   std::vector<uint32_t> order_;
+  uint64_t order_version_ = 0;
   std::vector<uint32_t> dirty_;
   bool rebuild_ = false;
   uint64_t generation_ = 0;

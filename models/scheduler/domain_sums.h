@@ -73,8 +73,8 @@ class DomainSums {
 
   template <class F>
   void recount(const ClusterCache& cluster, uint32_t slot, F& share) {
-    const std::span<Share> own = std::span(shares_).subspan(slot * columns_.size(),
-                                                            columns_.size());
+    const std::span<Share> own =
+        std::span(shares_).subspan(slot * columns_.size(), columns_.size());
     for (size_t i = 0; i < own.size(); ++i) {
       add(i, own[i], -1);
       own[i] = Share();

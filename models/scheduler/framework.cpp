@@ -290,27 +290,26 @@ Status Profile::run_post_filter(Cycle& cycle, const NodeStatuses& statuses,
   return rejected;
 }
 
-Status Profile::run_pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) const {
+Status Profile::run_pre_score(Cycle& cycle, const NodeList& nodes) const {
   for (Plugin* p : at(kPreScore)) {
     Status s = p->pre_score(cycle, nodes);
     if (s.is_skip()) {
       cycle.state->skip_score.insert(p->id());
     } else if (!s.ok()) {
-      return Status::error(fmt::format("running PreScore plugin \"{}\": {}", p->name(),
-                                       s.message()));
+      return Status::error(
+          fmt::format("running PreScore plugin \"{}\": {}", p->name(), s.message()));
     }
   }
   return {};
 }
 
-Status Profile::add_scores(Cycle& cycle, const Plugin& plugin,
-                           std::span<const NodeInfo* const> nodes, std::vector<int64_t>* scores,
-                           std::vector<int64_t>* totals) const {
+Status Profile::add_scores(Cycle& cycle, const Plugin& plugin, const NodeList& nodes,
+                           std::vector<int64_t>* scores, std::vector<int64_t>* totals) const {
   scores->resize(nodes.size());
   Status s = plugin.score_nodes(cycle, nodes, *scores);
   if (!s.ok()) {
-    return Status::error(fmt::format("running Score plugin \"{}\": {}", plugin.name(),
-                                     s.message()));
+    return Status::error(
+        fmt::format("running Score plugin \"{}\": {}", plugin.name(), s.message()));
   }
   const int64_t w = weight(plugin.id());
   for (size_t i = 0; i < nodes.size(); ++i) {
@@ -327,8 +326,7 @@ Status Profile::add_scores(Cycle& cycle, const Plugin& plugin,
   return {};
 }
 
-Status Profile::run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                           std::vector<int64_t>* totals,
+Status Profile::run_scores(Cycle& cycle, const NodeList& nodes, std::vector<int64_t>* totals,
                            std::vector<PluginScores>* detail) const {
   totals->assign(nodes.size(), 0);
   std::vector<int64_t> scores;

@@ -71,17 +71,17 @@ class Profile {
   Status run_filters_with_nominated(Cycle& cycle, const NodeInfo& node) const;
   Status run_post_filter(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating) const;
   // Runs the PreScore plugins; those with nothing to do are skipped at Score.
-  Status run_pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) const;
+  Status run_pre_score(Cycle& cycle, const NodeList& nodes) const;
   // totals[i]: weighted sum over the plugins. `detail`, if given, gets every plugin's weighted
   // scores: for explanations.
   struct PluginScores {
     PluginId plugin;
     std::vector<int64_t> weighted;
   };
-  Status run_scores(Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                    std::vector<int64_t>* totals, std::vector<PluginScores>* detail) const;
+  Status run_scores(Cycle& cycle, const NodeList& nodes, std::vector<int64_t>* totals,
+                    std::vector<PluginScores>* detail) const;
   // One plugin's part of it: `scores` gets its weighted scores, which are added to the totals.
-  Status add_scores(Cycle& cycle, const Plugin& plugin, std::span<const NodeInfo* const> nodes,
+  Status add_scores(Cycle& cycle, const Plugin& plugin, const NodeList& nodes,
                     std::vector<int64_t>* scores, std::vector<int64_t>* totals) const;
 
  private:

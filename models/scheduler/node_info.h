@@ -40,13 +40,13 @@ struct NodeInfo {
   Resources requested;
   int64_t nonzero_cpu = 0;
   int64_t nonzero_memory = 0;
-  bool has_hard_taints = false;    // NoSchedule or NoExecute
-  bool has_soft_taints = false;    // PreferNoSchedule
+  bool has_hard_taints = false;  // NoSchedule or NoExecute
+  bool has_soft_taints = false;  // PreferNoSchedule
   bool unschedulable = false;
   bool in_snapshot = false;
-  bool dirty = false;              // changed since the last snapshot
-  uint32_t id = 0;                 // its slot in the ClusterCache
-  uint64_t generation = 0;
+  bool dirty = false;     // changed since the last snapshot
+  uint32_t id = 0;        // its slot in the ClusterCache
+  uint32_t position = 0;  // in the snapshot's list, if it is in the snapshot
 
   NodeRef node;  // null: pods name a node that the API does not have (any more)
   api::Str name;

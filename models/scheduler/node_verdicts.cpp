@@ -12,20 +12,16 @@ NodeVerdicts::Entry& NodeVerdicts::find(const ClusterCache& cluster, size_t prof
     e.t = pod.t;
     e.profile = profile;
   }
-  const size_t slots = cluster.slots();
-  const bool forget = e.node_count != cluster.node_count() || e.seen < cluster.first_change();
-  if (forget) {
-    e.node_count = cluster.node_count();
-    e.filter.assign(slots, kUnknown);
-    e.scored.assign(slots, kUnscored);
-    e.total.resize(slots);
+  if (e.order_version != cluster.order_version() || e.seen < cluster.first_change()) {
+    e.order_version = cluster.order_version();
+    e.filter.assign(cluster.node_count(), kUnknown);
+    e.total.assign(cluster.node_count(), kUnscored);
   } else {
-    e.filter.resize(slots, kUnknown);
-    e.scored.resize(slots, kUnscored);
-    e.total.resize(slots);
     for (const uint32_t slot : cluster.changes_since(e.seen)) {
-      e.filter[slot] = kUnknown;
-      e.scored[slot] = kUnscored;
+      const NodeInfo& node = cluster.node(slot);
+      if (!node.in_snapshot) continue;
+      e.filter[node.position] = kUnknown;
+      e.total[node.position] = kUnscored;
     }
   }
   e.seen = cluster.generation();

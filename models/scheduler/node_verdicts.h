@@ -18,16 +18,18 @@ namespace mainspring::scheduler {
 class NodeVerdicts {
  public:
   enum Filter : uint8_t { kUnknown, kPasses, kFails };
-  enum Score : uint8_t { kUnscored, kPlain, kRelative };
-  // All by slot of the ClusterCache.
+  // Stand for a total.
+  static constexpr int64_t kUnscored = INT64_MIN;
+  static constexpr int64_t kRelative = INT64_MIN + 1;  // some score is weighed against others
+
+  // Nodes are in the order of the snapshot's list, which is the order of the walk.
   struct Entry {
     api::Ref<const PodTemplate> t;
     size_t profile = 0;
-    size_t node_count = 0;  // 0: as yet unknown
-    uint64_t seen = 0;  // changes of the cluster that are worked in
+    uint64_t order_version = 0;  // 0: nothing is known yet
+    uint64_t seen = 0;           // changes of the cluster that are worked in
     std::vector<Filter> filter;
-    std::vector<Score> scored;
-    std::vector<int64_t> total;  // weighted, of kPlain nodes
+    std::vector<int64_t> total;  // weighted
   };
 
   // The memory for a pod, brought up to date.

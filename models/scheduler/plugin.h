@@ -67,10 +67,7 @@ class CycleState {
  public:
   CycleState() = default;
   CycleState(const CycleState& o)
-      : valid_(o.valid_),
-        skip_filter(o.skip_filter),
-        skip_score(o.skip_score),
-        filters(o.filters) {
+      : valid_(o.valid_), skip_filter(o.skip_filter), skip_score(o.skip_score), filters(o.filters) {
     for (size_t i = 0; i < kMaxPlugins; ++i) {
       if (o.valid_.contains(static_cast<PluginId>(i))) data_[i] = o.data_[i]->clone();
     }
@@ -127,10 +124,24 @@ struct Cycle {
   PodInfoRef pod;
   CycleState* state;
   std::vector<Preemption>* preemptions;  // PostFilter plugins add to it
-  bool remember = true;  // plugins may use what they kept from earlier cycles
+  bool remember = true;                  // plugins may use what they kept from earlier cycles
 
   const PodInfo& info() const { return *pod; }
   const PodTemplate& t() const { return *pod->t; }
+};
+
+// The nodes that are scored in a cycle, in the order in which they were found.
+class NodeList {
+ public:
+  NodeList(const ClusterCache& cluster, std::span<const uint32_t> slots)
+      : cluster_(cluster), slots_(slots) {}
+  size_t size() const { return slots_.size(); }
+  uint32_t slot(size_t i) const { return slots_[i]; }
+  const NodeInfo& operator[](size_t i) const { return cluster_.node(slots_[i]); }
+
+ private:
+  const ClusterCache& cluster_;
+  std::span<const uint32_t> slots_;
 };
 
 // Why nodes were rejected in a cycle: explicit verdicts by slot of the ClusterCache, and one for
@@ -196,10 +207,9 @@ class Plugin {
   }
   virtual Status post_filter(Cycle&, const NodeStatuses&, Nominating*) { return {}; }
 
-  virtual Status pre_score(Cycle&, std::span<const NodeInfo* const>) { return {}; }
+  virtual Status pre_score(Cycle&, const NodeList&) { return {}; }
   // Scores all nodes, then brings the scores to 0..100.
-  virtual Status score_nodes(Cycle&, std::span<const NodeInfo* const>,
-                             std::span<int64_t> /*scores*/) const {
+  virtual Status score_nodes(Cycle&, const NodeList&, std::span<int64_t> /*scores*/) const {
     return {};
   }
 
@@ -241,8 +251,9 @@ constexpr Points implemented() {
   if (kOverrides<decltype(&D::post_filter), decltype(&Plugin::post_filter)>) p |= kPostFilter;
   if (kOverrides<decltype(&D::pre_score), decltype(&Plugin::pre_score)>) p |= kPreScore;
   if (requires(const D& d, const Cycle& c, const NodeInfo& n) { d.score(c, n); }) p |= kScore;
-  if (requires(const D& d, const Cycle& c, std::span<const NodeInfo* const> n,
-               std::span<int64_t> s) { d.score_all(c, n, s); }) {
+  if (requires(const D& d, const Cycle& c, const NodeList& n, std::span<int64_t> s) {
+        d.score_all(c, n, s);
+      }) {
     p |= kScore;
   }
   if (kOverrides<decltype(&D::reserve), decltype(&Plugin::reserve)>) p |= kReserve;
@@ -279,7 +290,7 @@ class PluginBase : public Plugin {
   std::optional<int64_t> normalized_zero(Cycle& cycle) const final {
     const D& self = static_cast<const D&>(*this);
     int64_t score = 0;
-    const std::span<const NodeInfo* const> none;
+    const NodeList none(cycle.cluster, {});
     if constexpr (requires(std::span<int64_t> s) { self.normalize(cycle, none, s); }) {
       if (!self.normalize(cycle, none, std::span(&score, 1)).ok()) return -1;
       return score;
@@ -289,13 +300,12 @@ class PluginBase : public Plugin {
   std::unique_ptr<Plugin> clone() const final {
     return std::make_unique<D>(static_cast<const D&>(*this));
   }
-  Status score_nodes(Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                     std::span<int64_t> scores) const final {
+  Status score_nodes(Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const final {
     const D& self = static_cast<const D&>(*this);
     if constexpr (requires { self.score_all(cycle, nodes, scores); }) {
       self.score_all(cycle, nodes, scores);
     } else if constexpr (requires(const NodeInfo& n) { self.score(cycle, n); }) {
-      for (size_t i = 0; i < nodes.size(); ++i) scores[i] = self.score(cycle, *nodes[i]);
+      for (size_t i = 0; i < nodes.size(); ++i) scores[i] = self.score(cycle, nodes[i]);
     }
     if constexpr (requires { self.normalize(cycle, nodes, scores); }) {
       return self.normalize(cycle, nodes, scores);

@@ -352,92 +352,95 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
   for (const Plugin* p : filters) {
     if (!is_local(p)) others.push_back(p);
   }
-  const auto passes_local = [&](const NodeInfo& node) {
-    return std::all_of(filters.begin(), filters.end(), [&](const Plugin* p) {
-      return !is_local(p) || p->passes(cycle, node);
-    });
-  };
-  const auto passes = [&](uint32_t slot) {
-    NodeVerdicts::Filter& local = e.filter[slot];
-    if (local == NodeVerdicts::kUnknown) {
-      local = passes_local(cluster_.node(slot)) ? NodeVerdicts::kPasses : NodeVerdicts::kFails;
-    }
-    if (local == NodeVerdicts::kFails) return false;
-    for (const Plugin* p : others) {
-      if (!p->passes(cycle, cluster_.node(slot))) return false;
-    }
-    return true;
-  };
   const bool promised = mark_promised(cycle);
+  const bool simple = others.empty() && !promised;
   const std::span<const uint32_t> list = cluster_.order();
+  const auto passes = [&](size_t index) {
+    const NodeInfo& node = cluster_.node(list[index]);
+    if (promised && scratch_.promised[list[index]]) {
+      return cycle.profile.run_filters_with_nominated(cycle, node).ok();
+    }
+    NodeVerdicts::Filter& local = e.filter[index];
+    if (local == NodeVerdicts::kUnknown) {
+      const bool ok = std::all_of(filters.begin(), filters.end(), [&](const Plugin* p) {
+        return !is_local(p) || p->passes(cycle, node);
+      });
+      local = ok ? NodeVerdicts::kPasses : NodeVerdicts::kFails;
+    }
+    return local == NodeVerdicts::kPasses &&
+           std::all_of(others.begin(), others.end(),
+                       [&](const Plugin* p) { return p->passes(cycle, node); });
+  };
+
   const size_t n = list.size();
+  const size_t most = std::min(wanted, n);
+  d->feasible.resize(most);
+  scratch_.positions.resize(most);
+  uint32_t* const slots = d->feasible.data();
+  uint32_t* const positions = scratch_.positions.data();
+  size_t found = 0;
   size_t failed = 0;
   size_t index = next_start_ % n;
   for (size_t i = 0; i < n; ++i, index = index + 1 == n ? 0 : index + 1) {
-    const uint32_t slot = list[index];
+    const NodeVerdicts::Filter known = e.filter[index];
     const bool ok =
-        promised && scratch_.promised[slot]
-            ? cycle.profile.run_filters_with_nominated(cycle, cluster_.node(slot)).ok()
-            : passes(slot);
+        simple && known != NodeVerdicts::kUnknown ? known == NodeVerdicts::kPasses : passes(index);
     if (!ok) {
       ++failed;
       continue;
     }
-    if (d->feasible.size() >= wanted) break;
-    d->feasible.push_back(slot);
+    if (found == wanted) break;
+    slots[found] = list[index];
+    positions[found++] = static_cast<uint32_t>(index);
   }
-  if (d->feasible.empty()) return false;
-  next_start_ = (next_start_ + d->feasible.size() + failed) % n;
+  d->feasible.resize(found);
+  scratch_.positions.resize(found);
+  if (found == 0) return false;
+  next_start_ = (next_start_ + found + failed) % n;
   scratch_.remembered = &e;
   return true;
 }
 
 // Totals from the remembered scores of local plugins and those of the others. False, and nothing
 // counts, when scores of a local plugin must be weighed against each other.
-bool Scheduler::score_remembered(Cycle& cycle, Decision* d) {
+bool Scheduler::score_remembered(Cycle& cycle, const NodeList& nodes, Decision* d) {
   NodeVerdicts::Entry& e = *scratch_.remembered;
   const Profile& profile = cycle.profile;
-  struct Local {
-    const Plugin* plugin;
-    int64_t weight;
-    bool relative;
-  };
-  std::array<Local, kMaxPlugins> locals;
-  size_t n = 0;
-  int64_t base = 0;
+  std::vector<const Plugin*>& locals = scratch_.locals;
   std::vector<const Plugin*>& others = scratch_.others;
+  locals.clear();
   others.clear();
   for (const Plugin* p : profile.at(kScore)) {
     if (cycle.state->skip_score.contains(p->id())) continue;
-    if ((p->local() & kScore) == 0) {
-      others.push_back(p);
-      continue;
-    }
-    const std::optional<int64_t> zero = p->normalized_zero(cycle);
-    locals[n++] = {p, profile.weight(p->id()), zero.has_value()};
-    base += zero.value_or(0) * profile.weight(p->id());
+    ((p->local() & kScore) != 0 ? locals : others).push_back(p);
   }
-  d->totals.resize(d->feasible.size());
-  for (size_t i = 0; i < d->feasible.size(); ++i) {
-    const uint32_t slot = d->feasible[i];
-    if (e.scored[slot] == NodeVerdicts::kUnscored) {
-      const NodeInfo& node = cluster_.node(slot);
-      e.scored[slot] = NodeVerdicts::kPlain;
-      e.total[slot] = base;
-      for (size_t k = 0; k < n; ++k) {
-        const int64_t raw = locals[k].plugin->raw_score(cycle, node);
-        if (locals[k].relative && raw != 0) e.scored[slot] = NodeVerdicts::kRelative;
-        if (!locals[k].relative) e.total[slot] += raw * locals[k].weight;
+  const auto total = [&](const NodeInfo& node) {
+    int64_t sum = 0;
+    for (const Plugin* p : locals) {
+      int64_t score = p->raw_score(cycle, node);
+      if (const std::optional<int64_t> zero = p->normalized_zero(cycle)) {
+        if (score != 0) return NodeVerdicts::kRelative;
+        score = *zero;
       }
+      sum += score * profile.weight(p->id());
     }
-    if (e.scored[slot] == NodeVerdicts::kRelative) return false;
-    d->totals[i] = e.total[slot];
+    return sum;
+  };
+  const size_t n = nodes.size();
+  d->totals.resize(n);
+  const uint32_t* const positions = scratch_.positions.data();
+  int64_t* const known = e.total.data();
+  int64_t least = INT64_MAX;
+  for (size_t i = 0; i < n; ++i) {
+    int64_t& t = known[positions[i]];
+    if (t == NodeVerdicts::kUnscored) t = total(nodes[i]);
+    least = std::min(least, t);
+    d->totals[i] = t;
   }
+  if (least == NodeVerdicts::kRelative) return false;
   for (const Plugin* p : others) {
     // A failure is worded by the plain path.
-    if (!profile.add_scores(cycle, *p, scratch_.nodes, &scratch_.scores, &d->totals).ok()) {
-      return false;
-    }
+    if (!profile.add_scores(cycle, *p, nodes, &scratch_.scores, &d->totals).ok()) return false;
   }
   return true;
 }
@@ -480,9 +483,8 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
     d->statuses.absent = Status::unresolvable(reason + "]");
   }
   const size_t n = list.size();
-  const int32_t percentage =
-      options_.profiles[profile_index].percentage_of_nodes_to_score.value_or(
-          options_.percentage_of_nodes_to_score);
+  const int32_t percentage = options_.profiles[profile_index].percentage_of_nodes_to_score.value_or(
+      options_.percentage_of_nodes_to_score);
   const size_t wanted = profile.has(kScore) ? nodes_to_find(n, percentage) : 1;
   const bool nominated = !queue_.nominator.empty();
   if (!names && may_remember(cycle) && find_remembered(cycle, profile_index, wanted, d)) {
@@ -505,8 +507,7 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
                                v.message());
       break;
     }
-    (v.code() == Code::kPending ? d->pending_plugins : d->unschedulable_plugins)
-        .insert(v.plugin());
+    (v.code() == Code::kPending ? d->pending_plugins : d->unschedulable_plugins).insert(v.plugin());
     if (tried > 0 && d->statuses.list.front().first == node.id) continue;
     d->statuses.list.emplace_back(node.id, std::move(v));
   }
@@ -530,8 +531,8 @@ const Decision& Scheduler::decide(client::ControlContext& ctx, size_t profile_in
     return d;
   }
   Profile& profile = profiles_[profile_index];
-  Cycle cycle{ctx, cluster_, queue_.nominator, profile, pod, &scratch_.state,
-              &scratch_.preemptions, options_.remember_verdicts};
+  Cycle cycle{ctx, cluster_,        queue_.nominator,      profile,
+              pod, &scratch_.state, &scratch_.preemptions, options_.remember_verdicts};
   if (!find_feasible(cycle, profile_index, &d)) return d;
   if (d.feasible.empty()) {
     d.kind = Decision::Kind::kRejected;
@@ -540,12 +541,12 @@ const Decision& Scheduler::decide(client::ControlContext& ctx, size_t profile_in
   d.kind = Decision::Kind::kNode;
   d.node = d.feasible.front();
   if (d.feasible.size() == 1) return d;
-  scratch_.nodes.clear();
-  for (const uint32_t slot : d.feasible) scratch_.nodes.push_back(&cluster_.node(slot));
   if (!profile.has(kScore)) return d;
-  Status s = profile.run_pre_score(cycle, scratch_.nodes);
-  const bool scored = s.ok() && !detail && scratch_.remembered && score_remembered(cycle, &d);
-  if (s.ok() && !scored) s = profile.run_scores(cycle, scratch_.nodes, &d.totals, detail);
+  const NodeList nodes(cluster_, d.feasible);
+  Status s = profile.run_pre_score(cycle, nodes);
+  const bool scored =
+      s.ok() && !detail && scratch_.remembered && score_remembered(cycle, nodes, &d);
+  if (s.ok() && !scored) s = profile.run_scores(cycle, nodes, &d.totals, detail);
   if (!s.ok()) {
     d.kind = Decision::Kind::kError;
     d.message = s.message();
@@ -579,8 +580,8 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
 
   const Decision& d = decide(ctx, queued.profile, pod);
   Profile& profile = profiles_[queued.profile];
-  Cycle cycle{ctx, cluster_, queue_.nominator, profile, pod, &scratch_.state,
-              &scratch_.preemptions, options_.remember_verdicts};
+  Cycle cycle{ctx, cluster_,        queue_.nominator,      profile,
+              pod, &scratch_.state, &scratch_.preemptions, options_.remember_verdicts};
   switch (d.kind) {
     case Decision::Kind::kNode:
       ++chosen_;
@@ -599,8 +600,7 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
     failure.nominating = Nominating::keep();
     preemption = profile.run_post_filter(cycle, d.statuses, &failure.nominating).message();
   }
-  failure.message =
-      rejection_histogram(cluster_.node_count(), d.statuses, d.pre_filter_message);
+  failure.message = rejection_histogram(cluster_.node_count(), d.statuses, d.pre_filter_message);
   if (!preemption.empty()) failure.message += " " + preemption;
   queued.unschedulable_plugins = d.unschedulable_plugins;
   queued.pending_plugins = d.pending_plugins;
@@ -676,9 +676,9 @@ void Scheduler::bound(client::ControlContext& ctx, Binding b, const client::Outc
   }
   const PodInfo& pod = *b.assumed;
   cluster_.finish_binding(pod.uid());
-  recorder_.event_v1(ctx, *pod.pod, "Normal", "Scheduled", "Binding",
-                     fmt::format("Successfully assigned {} to {}", pod.key.view(),
-                                 pod.node_name.view()));
+  recorder_.event_v1(
+      ctx, *pod.pod, "Normal", "Scheduled", "Binding",
+      fmt::format("Successfully assigned {} to {}", pod.key.view(), pod.node_name.view()));
   for (Plugin* p : profiles_[b.queued.profile].at(kPostBind)) {
     p->post_bind(ctx, pod, pod.node_name);
   }
@@ -700,8 +700,7 @@ void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failur
   Host host(*this, ctx);
   const PodInfoRef pod = queued.pod;
   const api::Pod& seen = *pod->pod;
-  const PodRef newest =
-      ctx.cache(api::Kind::Pod).get_ref<api::Pod>(pod->ns(), seen.metadata.name);
+  const PodRef newest = ctx.cache(api::Kind::Pod).get_ref<api::Pod>(pod->ns(), seen.metadata.name);
   const bool waiting = newest && newest->spec.node_name.empty() &&
                        newest->metadata.uid == pod->uid() && visible(newest);
   if (waiting) {
@@ -726,8 +725,7 @@ void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failur
   condition.last_transition_time = ctx.now().truncated_to_second();
   api::Ref<api::Pod> patched = api::clone(seen);
   bool changed = api::set_pod_condition(patched->status, condition);
-  if (failure.nominating.override_ &&
-      seen.status.nominated_node_name != failure.nominating.node) {
+  if (failure.nominating.override_ && seen.status.nominated_node_name != failure.nominating.node) {
     patched->status.nominated_node_name = failure.nominating.node;
     changed = true;
   }
@@ -778,8 +776,8 @@ void Scheduler::start_preemption(client::ControlContext& ctx, Preemption plan, u
 void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id) {
   PreemptionJob& job = preemptions_.at(job_id);
   if (job.outstanding > 0) return;
-  auto* plugin = static_cast<DefaultPreemption*>(
-      profiles_[job.profile].find(DefaultPreemption::kName));
+  auto* plugin =
+      static_cast<DefaultPreemption*>(profiles_[job.profile].find(DefaultPreemption::kName));
   const api::Str& uid = job.plan.preemptor->uid();
   if (!job.last_started && !job.failed) {
     job.last_started = true;
@@ -799,9 +797,8 @@ void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id)
 void Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
   const PreemptionJob& job = preemptions_.at(job_id);
   const api::Pod& pod = *job.plan.victims[victim]->pod;
-  const std::string message =
-      fmt::format("{}: preempting to accommodate a higher priority pod",
-                  job.plan.preemptor->pod->spec.scheduler_name.view());
+  const std::string message = fmt::format("{}: preempting to accommodate a higher priority pod",
+                                          job.plan.preemptor->pod->spec.scheduler_name.view());
   api::PodCondition condition;
   condition.type = "DisruptionTarget";
   condition.status = "True";
@@ -836,8 +833,7 @@ void Scheduler::delete_victim(client::ControlContext& ctx, uint64_t job_id, size
   request.kind = api::Kind::Pod;
   request.ns = pod.metadata.namespace_;
   request.name = pod.metadata.name;
-  ctx.submit(std::move(request),
-             cookie(kPreempt, job_id << kVictimBits | kDeleting | victim));
+  ctx.submit(std::move(request), cookie(kPreempt, job_id << kVictimBits | kDeleting | victim));
 }
 
 void Scheduler::preemption_outcome(client::ControlContext& ctx, uint64_t id,

@@ -103,7 +103,7 @@ class Scheduler final : public client::ControlLoop {
   // Runs filters and scores for a pod on the current snapshot; moves the start index, touches
   // nothing else. `detail`, if given, gets every plugin's scores. Valid until the next call.
   const Decision& decide(client::ControlContext& ctx, size_t profile, const PodInfoRef& pod,
-                  std::vector<Profile::PluginScores>* detail = nullptr);
+                         std::vector<Profile::PluginScores>* detail = nullptr);
 
   ClusterCache& cluster() { return cluster_; }
   const SchedulingQueue& queue() const { return queue_; }
@@ -132,10 +132,11 @@ class Scheduler final : public client::ControlLoop {
   struct Scratch {
     CycleState state;
     Decision decision;
-    std::vector<const NodeInfo*> nodes;
+    std::vector<uint32_t> positions;  // of the feasible nodes in the list, if remembered
     std::vector<int64_t> scores;
     std::vector<uint32_t> restricted;
     std::vector<uint8_t> promised;  // by slot of the node; empty: none
+    std::vector<const Plugin*> locals;
     std::vector<const Plugin*> others;
     std::vector<Preemption> preemptions;
     NodeVerdicts verdicts;
@@ -167,7 +168,7 @@ class Scheduler final : public client::ControlLoop {
   bool may_remember(const Cycle& cycle) const;
   bool mark_promised(const Cycle& cycle);
   bool find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d);
-  bool score_remembered(Cycle& cycle, Decision* d);
+  bool score_remembered(Cycle& cycle, const NodeList& nodes, Decision* d);
   void bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t node);
   void bound(client::ControlContext& ctx, Binding binding, const client::Outcome& outcome);
   void give_up(client::ControlContext& ctx, Binding binding, const std::string& why);
@@ -175,14 +176,13 @@ class Scheduler final : public client::ControlLoop {
     bool rejected = false;  // by plugins, rather than an error
     std::string message;
     Nominating nominating = Nominating::to({});
-    bool in_cycle = true;   // the scheduling loop waits for the status patch
+    bool in_cycle = true;  // the scheduling loop waits for the status patch
   };
   void fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure);
   void start_preemption(client::ControlContext& ctx, Preemption plan, uint32_t profile);
   void preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
   void delete_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
-  void preemption_outcome(client::ControlContext& ctx, uint64_t id,
-                          const client::Outcome& outcome);
+  void preemption_outcome(client::ControlContext& ctx, uint64_t id, const client::Outcome& outcome);
   void advance_preemption(client::ControlContext& ctx, uint64_t job_id);
 
   SchedulerOptions options_;

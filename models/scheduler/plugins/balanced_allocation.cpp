@@ -10,8 +10,7 @@ NodeResourcesBalancedAllocation::NodeResourcesBalancedAllocation(const Args& arg
   plain_ = resources_.size() == 2 && resources_[0] == "cpu" && resources_[1] == "memory";
 }
 
-Status NodeResourcesBalancedAllocation::pre_score(Cycle& cycle,
-                                                  std::span<const NodeInfo* const>) {
+Status NodeResourcesBalancedAllocation::pre_score(Cycle& cycle, const NodeList&) {
   const Resources& pod = cycle.info().node_request();
   const bool any = std::any_of(resources_.begin(), resources_.end(),
                                [&](const api::Str& r) { return pod.get(r) != 0; });
@@ -25,8 +24,7 @@ int64_t NodeResourcesBalancedAllocation::score(const Cycle& cycle, const NodeInf
   };
   double deviation = 0;
   if (plain_ && node.allocatable.milli_cpu != 0 && node.allocatable.memory != 0) {
-    const double c =
-        fraction(node.requested.milli_cpu + pod.milli_cpu, node.allocatable.milli_cpu);
+    const double c = fraction(node.requested.milli_cpu + pod.milli_cpu, node.allocatable.milli_cpu);
     const double m = fraction(node.requested.memory + pod.memory, node.allocatable.memory);
     deviation = std::fabs((c - m) / 2);
   } else {

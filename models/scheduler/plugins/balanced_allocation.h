@@ -7,8 +7,7 @@
 
 namespace mainspring::scheduler {
 
-class NodeResourcesBalancedAllocation final
-    : public PluginBase<NodeResourcesBalancedAllocation> {
+class NodeResourcesBalancedAllocation final : public PluginBase<NodeResourcesBalancedAllocation> {
  public:
   static constexpr std::string_view kName = "NodeResourcesBalancedAllocation";
   static constexpr Points kPoints = kPreScore | kScore;
@@ -16,7 +15,7 @@ class NodeResourcesBalancedAllocation final
   using Args = NodeResourcesBalancedAllocationArgs;
 
   explicit NodeResourcesBalancedAllocation(const Args& args);
-  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  Status pre_score(Cycle& cycle, const NodeList& nodes) override;
   int64_t score(const Cycle& cycle, const NodeInfo& node) const;
 
  private:

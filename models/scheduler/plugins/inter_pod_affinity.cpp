@@ -145,9 +145,8 @@ struct MovedSums {
     for (const TopologyKey key : base->keys) {
       if (get(cluster, key, node) > 0) return true;
     }
-    return std::any_of(deltas.begin(), deltas.end(), [&](const Delta& d) {
-      return get(cluster, d.key, node) > 0;
-    });
+    return std::any_of(deltas.begin(), deltas.end(),
+                       [&](const Delta& d) { return get(cluster, d.key, node) > 0; });
   }
 };
 
@@ -353,11 +352,11 @@ void InterPodAffinity::count_for_score(const Cycle& cycle, Memory& m) const {
   });
 }
 
-Status InterPodAffinity::pre_score(Cycle& cycle, std::span<const NodeInfo* const>) {
+Status InterPodAffinity::pre_score(Cycle& cycle, const NodeList&) {
   const PodTemplate& t = cycle.t();
   const bool own = !t.preferred_affinity.empty() || !t.preferred_anti_affinity.empty();
-  if (!own && (args_.ignore_preferred_terms_of_existing_pods ||
-               cycle.cluster.pods_with_affinity() == 0)) {
+  if (!own &&
+      (args_.ignore_preferred_terms_of_existing_pods || cycle.cluster.pods_with_affinity() == 0)) {
     return Status::skip();
   }
   Memory& m = memory(cycle, true);
@@ -367,21 +366,20 @@ Status InterPodAffinity::pre_score(Cycle& cycle, std::span<const NodeInfo* const
   return {};
 }
 
-void InterPodAffinity::score_all(const Cycle& cycle, std::span<const NodeInfo* const> nodes,
+void InterPodAffinity::score_all(const Cycle& cycle, const NodeList& nodes,
                                  std::span<int64_t> scores) const {
   const KeyedSums& s = cycle.state->find<Data>(id())->score->scores;
   std::fill(scores.begin(), scores.end(), 0);
   for (size_t i = 0; i < s.keys.size(); ++i) {
     const std::span<const int32_t> values = cycle.cluster.topology(s.keys[i]);
     for (size_t k = 0; k < nodes.size(); ++k) {
-      const int32_t value = values[nodes[k]->id];
+      const int32_t value = values[nodes.slot(k)];
       if (value >= 0) scores[k] += s.sums.sum(i, value);
     }
   }
 }
 
-Status InterPodAffinity::normalize(Cycle&, std::span<const NodeInfo* const>,
-                                   std::span<int64_t> scores) const {
+Status InterPodAffinity::normalize(Cycle&, const NodeList&, std::span<int64_t> scores) const {
   if (scores.empty()) return {};
   const auto [min, max] = std::minmax_element(scores.begin(), scores.end());
   const int64_t low = *min;

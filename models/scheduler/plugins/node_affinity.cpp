@@ -10,8 +10,7 @@ NodeAffinity::NodeAffinity(const Args& args) {
     added_required_ = NodeTerms::of(*a.required_during_scheduling_ignored_during_execution);
   }
   for (const auto& p : a.preferred_during_scheduling_ignored_during_execution) {
-    const bool blank =
-        p.preference.match_expressions.empty() && p.preference.match_fields.empty();
+    const bool blank = p.preference.match_expressions.empty() && p.preference.match_fields.empty();
     if (p.weight == 0 || blank) continue;
     added_preferred_.push_back({p.weight, NodeTerm::of(p.preference)});
     if (!added_preferred_.back().term.valid) added_preferred_invalid_ = true;
@@ -46,7 +45,7 @@ Status NodeAffinity::filter(const Cycle& cycle, const NodeInfo& node) const {
   return {};
 }
 
-Status NodeAffinity::pre_score(Cycle& cycle, std::span<const NodeInfo* const>) {
+Status NodeAffinity::pre_score(Cycle& cycle, const NodeList&) {
   const PodTemplate& t = cycle.t();
   if (t.preferred.empty() && added_preferred_.empty()) return Status::skip();
   if (t.preferred_invalid || added_preferred_invalid_) {
@@ -66,8 +65,7 @@ int64_t NodeAffinity::score(const Cycle& cycle, const NodeInfo& node) const {
   return sum;
 }
 
-Status NodeAffinity::normalize(Cycle&, std::span<const NodeInfo* const>,
-                               std::span<int64_t> scores) const {
+Status NodeAffinity::normalize(Cycle&, const NodeList&, std::span<int64_t> scores) const {
   default_normalize(scores, false);
   return {};
 }

@@ -21,10 +21,9 @@ class NodeAffinity final : public PluginBase<NodeAffinity> {
             const PodInfo& pod, const EventObjects& objects) const override;
   Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
-  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  Status pre_score(Cycle& cycle, const NodeList& nodes) override;
   int64_t score(const Cycle& cycle, const NodeInfo& node) const;
-  Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                   std::span<int64_t> scores) const;
+  Status normalize(Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const;
 
  private:
   bool enforced(const api::Node& node) const {

@@ -17,9 +17,8 @@ bool fits_empty(const Resources& request, const Resources& allocatable) {
       request.ephemeral_storage > allocatable.ephemeral_storage) {
     return false;
   }
-  return std::all_of(request.scalars.begin(), request.scalars.end(), [&](const auto& s) {
-    return s.second <= allocatable.scalar(s.first);
-  });
+  return std::all_of(request.scalars.begin(), request.scalars.end(),
+                     [&](const auto& s) { return s.second <= allocatable.scalar(s.first); });
 }
 
 // Whether a resource that the pod asks for grew.
@@ -95,11 +94,11 @@ Status NodeResourcesFit::filter(const Cycle& cycle, const NodeInfo& node) const 
   const auto lacks = [](int64_t want, int64_t all, int64_t used) {
     return want > 0 && want > all - used;
   };
-  const bool fits = static_cast<int64_t>(node.pods.size()) + 1 <= has.pods &&
-                    !lacks(request.milli_cpu, has.milli_cpu, taken.milli_cpu) &&
-                    !lacks(request.memory, has.memory, taken.memory) &&
-                    !lacks(request.ephemeral_storage, has.ephemeral_storage,
-                           taken.ephemeral_storage);
+  const bool fits =
+      static_cast<int64_t>(node.pods.size()) + 1 <= has.pods &&
+      !lacks(request.milli_cpu, has.milli_cpu, taken.milli_cpu) &&
+      !lacks(request.memory, has.memory, taken.memory) &&
+      !lacks(request.ephemeral_storage, has.ephemeral_storage, taken.ephemeral_storage);
   if (fits && request.scalars.empty()) return {};
   return reject(request, node);
 }
@@ -132,7 +131,7 @@ Status NodeResourcesFit::reject(const Resources& request, const NodeInfo& node) 
   return s;
 }
 
-Status NodeResourcesFit::pre_score(Cycle&, std::span<const NodeInfo* const>) { return {}; }
+Status NodeResourcesFit::pre_score(Cycle&, const NodeList&) { return {}; }
 
 int64_t NodeResourcesFit::ratio(int64_t requested, int64_t allocatable) const {
   const int64_t u = requested > allocatable ? 100 : requested * 100 / allocatable;
@@ -142,8 +141,7 @@ int64_t NodeResourcesFit::ratio(int64_t requested, int64_t allocatable) const {
     if (i == 0) return shape[0].score;
     const ShapePoint& a = shape[i - 1];
     const ShapePoint& b = shape[i];
-    return a.score +
-           (b.score - a.score) * (u - a.utilization) / (b.utilization - a.utilization);
+    return a.score + (b.score - a.score) * (u - a.utilization) / (b.utilization - a.utilization);
   }
   return shape.empty() ? 0 : shape.back().score;
 }

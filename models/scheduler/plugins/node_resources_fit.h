@@ -22,7 +22,7 @@ class NodeResourcesFit final : public PluginBase<NodeResourcesFit> {
             const PodInfo& pod, const EventObjects& objects) const override;
   Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
-  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  Status pre_score(Cycle& cycle, const NodeList& nodes) override;
   int64_t score(const Cycle& cycle, const NodeInfo& node) const;
 
   // The strategies on one resource; `requested` includes the pod.

@@ -21,10 +21,9 @@ bool included(const SpreadConstraint& c, const PodTemplate& t, const NodeInfo& n
 }
 
 bool has_all_keys(const std::vector<SpreadConstraint>& constraints, const ClusterCache& cluster,
-                  const NodeInfo& node) {
-  return std::all_of(constraints.begin(), constraints.end(), [&](const SpreadConstraint& c) {
-    return cluster.topology_value(c.key, node) >= 0;
-  });
+                  uint32_t slot) {
+  return std::all_of(constraints.begin(), constraints.end(),
+                     [&](const SpreadConstraint& c) { return cluster.topology(c.key)[slot] >= 0; });
 }
 
 bool has_all_keys(const std::vector<SpreadConstraint>& constraints, const ClusterCache& cluster,
@@ -64,11 +63,11 @@ struct PodTopologySpread::Data final : CycleDataOf<Data> {
   // Filter.
   Memory* hard = nullptr;
   struct Limit {
-    int64_t min = 0;      // of the domains' pods, and how many domains have no more
+    int64_t min = 0;  // of the domains' pods, and how many domains have no more
     int32_t at_min = 0;
     int32_t domains = 0;
-    int32_t self = 0;     // 1 if the pod counts itself
-    int64_t most = 0;     // pods that a domain may have so that this one fits
+    int32_t self = 0;  // 1 if the pod counts itself
+    int64_t most = 0;  // pods that a domain may have so that this one fits
   };
   std::vector<Limit> limits;
   // What simulated moves of pods add to the sums.
@@ -85,9 +84,8 @@ struct PodTopologySpread::Data final : CycleDataOf<Data> {
   bool any_ignored = false;
 
   bool moved(size_t i, int32_t value) const {
-    return std::any_of(deltas.begin(), deltas.end(), [&](const Delta& d) {
-      return d.constraint == i && d.value == value;
-    });
+    return std::any_of(deltas.begin(), deltas.end(),
+                       [&](const Delta& d) { return d.constraint == i && d.value == value; });
   }
   int64_t pods(size_t i, int32_t value) const {
     int64_t n = hard->sums.sum(i, value);
@@ -218,8 +216,7 @@ Selector default_selector(const client::ControlContext& ctx, const api::Pod& pod
 }
 
 std::vector<SpreadConstraint> PodTopologySpread::constraints(const client::ControlContext& ctx,
-                                                             const PodInfo& pod,
-                                                             bool hard) const {
+                                                             const PodInfo& pod, bool hard) const {
   std::vector<SpreadConstraint> out;
   const bool own = !pod.t->spread.empty();
   for (const SpreadConstraint& c : own ? pod.t->spread : defaults_) {
@@ -266,7 +263,7 @@ PodTopologySpread::Memory* PodTopologySpread::memory(const Cycle& cycle, bool ha
   const ClusterCache& cluster = cycle.cluster;
   if (hard) {
     m.sums.update(cluster, m.constraints.size(), [&](const NodeInfo& node, auto shares) {
-      if (!has_all_keys(m.constraints, cluster, node)) return;
+      if (!has_all_keys(m.constraints, cluster, node.id)) return;
       for (size_t i = 0; i < m.constraints.size(); ++i) {
         const SpreadConstraint& c = m.constraints[i];
         if (!included(c, *m.t, node)) continue;
@@ -276,7 +273,7 @@ PodTopologySpread::Memory* PodTopologySpread::memory(const Cycle& cycle, bool ha
   } else {
     const bool require_all = own || !system_defaults_;
     m.sums.update(cluster, m.constraints.size(), [&](const NodeInfo& node, auto shares) {
-      if (require_all && !has_all_keys(m.constraints, cluster, node)) return;
+      if (require_all && !has_all_keys(m.constraints, cluster, node.id)) return;
       for (size_t i = 0; i < m.constraints.size(); ++i) {
         const SpreadConstraint& c = m.constraints[i];
         if (c.key == ClusterCache::kHostname) {
@@ -312,7 +309,7 @@ void PodTopologySpread::change(Cycle& cycle, const PodInfo& pod, const NodeInfo&
   Data* d = cycle.state->find<Data>(id());
   if (!d || pod.ns() != cycle.info().ns()) return;
   const std::vector<SpreadConstraint>& hard = d->hard->constraints;
-  if (!has_all_keys(hard, cycle.cluster, node)) return;
+  if (!has_all_keys(hard, cycle.cluster, node.id)) return;
   for (size_t i = 0; i < hard.size(); ++i) {
     const SpreadConstraint& c = hard[i];
     if (!included(c, cycle.t(), node) || !c.selector.matches(pod.labels())) continue;
@@ -323,8 +320,7 @@ void PodTopologySpread::change(Cycle& cycle, const PodInfo& pod, const NodeInfo&
 void PodTopologySpread::add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const {
   change(cycle, pod, node, 1);
 }
-void PodTopologySpread::remove_pod(Cycle& cycle, const PodInfo& pod,
-                                   const NodeInfo& node) const {
+void PodTopologySpread::remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const {
   change(cycle, pod, node, -1);
 }
 
@@ -349,7 +345,7 @@ Status PodTopologySpread::filter(const Cycle& cycle, const NodeInfo& node) const
 
 // ---- score
 
-Status PodTopologySpread::pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) {
+Status PodTopologySpread::pre_score(Cycle& cycle, const NodeList& nodes) {
   Memory* const m = memory(cycle, false);
   if (!m) return Status::skip();
   const ClusterCache& cluster = cycle.cluster;
@@ -359,11 +355,11 @@ Status PodTopologySpread::pre_score(Cycle& cycle, std::span<const NodeInfo* cons
   d.any_ignored = false;
   size_t ignored = 0;
   if (require_all) {
-    for (const NodeInfo* node : nodes) {
-      if (has_all_keys(m->constraints, cluster, *node)) continue;
+    for (size_t k = 0; k < nodes.size(); ++k) {
+      if (has_all_keys(m->constraints, cluster, nodes.slot(k))) continue;
       if (!d.any_ignored) d.ignored.assign(cluster.slots(), 0);
       d.any_ignored = true;
-      d.ignored[node->id] = 1;
+      d.ignored[nodes.slot(k)] = 1;
       ++ignored;
     }
   }
@@ -375,9 +371,10 @@ Status PodTopologySpread::pre_score(Cycle& cycle, std::span<const NodeInfo* cons
       const std::span<const int32_t> values = cluster.topology(key);
       seen_values_.assign(cluster.topology_values(key) + 1, 0);
       domains = 0;
-      for (const NodeInfo* node : nodes) {
-        if (d.any_ignored && d.ignored[node->id]) continue;
-        uint8_t& seen = seen_values_[static_cast<size_t>(values[node->id] + 1)];
+      for (size_t k = 0; k < nodes.size(); ++k) {
+        const uint32_t slot = nodes.slot(k);
+        if (d.any_ignored && d.ignored[slot]) continue;
+        uint8_t& seen = seen_values_[static_cast<size_t>(values[slot] + 1)];
         domains += seen ? 0 : 1;
         seen = 1;
       }
@@ -387,7 +384,7 @@ Status PodTopologySpread::pre_score(Cycle& cycle, std::span<const NodeInfo* cons
   return {};
 }
 
-void PodTopologySpread::score_all(const Cycle& cycle, std::span<const NodeInfo* const> nodes,
+void PodTopologySpread::score_all(const Cycle& cycle, const NodeList& nodes,
                                   std::span<int64_t> scores) const {
   const Data& d = *cycle.state->find<Data>(id());
   std::vector<double>& sums = sums_;
@@ -398,10 +395,10 @@ void PodTopologySpread::score_all(const Cycle& cycle, std::span<const NodeInfo* 
     const bool hostname = c.key == ClusterCache::kHostname;
     const double more = static_cast<double>(c.max_skew - 1);
     for (size_t k = 0; k < nodes.size(); ++k) {
-      const uint32_t slot = nodes[k]->id;
+      const uint32_t slot = nodes.slot(k);
       if (values[slot] < 0) continue;
-      const int64_t n = hostname ? d.soft->sums.amount(i, slot)
-                                 : d.soft->sums.sum(i, values[slot] + 1);
+      const int64_t n =
+          hostname ? d.soft->sums.amount(i, slot) : d.soft->sums.sum(i, values[slot] + 1);
       sums[k] += static_cast<double>(n) * d.weights[i] + more;
     }
   }
@@ -412,10 +409,10 @@ void PodTopologySpread::score_all(const Cycle& cycle, std::span<const NodeInfo* 
   }
 }
 
-Status PodTopologySpread::normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
+Status PodTopologySpread::normalize(Cycle& cycle, const NodeList& nodes,
                                     std::span<int64_t> scores) const {
   const Data& d = *cycle.state->find<Data>(id());
-  const auto ignored = [&](size_t i) { return d.any_ignored && d.ignored[nodes[i]->id]; };
+  const auto ignored = [&](size_t i) { return d.any_ignored && d.ignored[nodes.slot(i)]; };
   int64_t min = INT64_MAX;
   int64_t max = 0;
   for (size_t i = 0; i < scores.size(); ++i) {

@@ -30,12 +30,10 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
   void add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   void remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
-  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  Status pre_score(Cycle& cycle, const NodeList& nodes) override;
   bool passes(const Cycle& cycle, const NodeInfo& node) const override;
-  void score_all(const Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                 std::span<int64_t> scores) const;
-  Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                   std::span<int64_t> scores) const;
+  void score_all(const Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const;
+  Status normalize(Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const;
 
   // ln(domains + 2), as Go computes it; a table, because the run must not depend on a libm.
   static double weight_of(size_t domains);

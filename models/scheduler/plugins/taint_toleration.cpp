@@ -27,7 +27,7 @@ Status TaintToleration::filter(const Cycle& cycle, const NodeInfo& node) const {
   return Status::unresolvable(reason_);
 }
 
-Status TaintToleration::pre_score(Cycle&, std::span<const NodeInfo* const>) { return {}; }
+Status TaintToleration::pre_score(Cycle&, const NodeList&) { return {}; }
 
 int64_t TaintToleration::score(const Cycle& cycle, const NodeInfo& node) const {
   if (!node.has_soft_taints) return 0;
@@ -44,8 +44,7 @@ int64_t TaintToleration::score(const Cycle& cycle, const NodeInfo& node) const {
   return intolerable;
 }
 
-Status TaintToleration::normalize(Cycle&, std::span<const NodeInfo* const>,
-                                  std::span<int64_t> scores) const {
+Status TaintToleration::normalize(Cycle&, const NodeList&, std::span<int64_t> scores) const {
   default_normalize(scores, true);
   return {};
 }

@@ -17,10 +17,9 @@ class TaintToleration final : public PluginBase<TaintToleration> {
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
             const PodInfo& pod, const EventObjects& objects) const override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
-  Status pre_score(Cycle& cycle, std::span<const NodeInfo* const> nodes) override;
+  Status pre_score(Cycle& cycle, const NodeList& nodes) override;
   int64_t score(const Cycle& cycle, const NodeInfo& node) const;
-  Status normalize(Cycle& cycle, std::span<const NodeInfo* const> nodes,
-                   std::span<int64_t> scores) const;
+  Status normalize(Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const;
 
  private:
   api::Str reason_ = "node(s) had untolerated taint(s)";

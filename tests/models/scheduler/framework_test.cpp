@@ -107,7 +107,7 @@ TEST_P(Scores, MatchTheWorkedVectors) {
   EXPECT_EQ(NodeResourcesFit({}).score(cycle, node), c.least);
   EXPECT_EQ(NodeResourcesFit(most).score(cycle, node), c.most);
   NodeResourcesBalancedAllocation balanced({});
-  if (balanced.pre_score(cycle, {}).is_skip()) {
+  if (balanced.pre_score(cycle, NodeList(cluster, {})).is_skip()) {
     EXPECT_EQ(c.balanced, -1);
   } else {
     EXPECT_EQ(balanced.score(cycle, node), c.balanced);
