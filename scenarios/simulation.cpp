@@ -69,6 +69,7 @@ apiserver::ApiServer::Options server_options(const LoadedScenario& scenario) {
   options.latency.response = duration_or_zero(c.request_latency);
   options.latency.watch = duration_or_zero(c.watch_latency);
   options.latency.jitter = duration_or_zero(c.latency_jitter);
+  options.latency.spread = std::min(options.latency.spread, options.latency.jitter);
   return options;
 }
 

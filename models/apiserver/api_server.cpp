@@ -115,19 +115,20 @@ ClientId ApiServer::connect(std::string_view name, client::ClientLimits limits, 
 }
 
 sim::Duration ApiServer::latency(sim::World& world, std::string_view stream, uint64_t entity,
-                                 uint64_t draw, sim::Duration fixed) const {
-  const int64_t jitter = options_.latency.jitter.ns();
-  if (jitter <= 0) return fixed;
+                                 uint64_t draw, sim::Duration fixed, sim::Duration varying) const {
+  if (varying <= sim::Duration()) return fixed;
   const uint64_t word = world.stream(stream).at(entity, draw);
-  return fixed + sim::Duration::nanos(static_cast<int64_t>(word % static_cast<uint64_t>(jitter)));
+  const auto range = static_cast<uint64_t>(varying.ns());
+  return fixed + sim::Duration::nanos(static_cast<int64_t>(word % range));
 }
 
 void ApiServer::submit(sim::World& world, ClientId client, client::Request request,
                        uint64_t cookie) {
   Client& c = impl_->clients[client];
   const sim::SimTime leaves = sim_time(c.bucket.take(wall(world.now())));
+  const Latency& l = options_.latency;
   const sim::Duration way =
-      latency(world, "apiserver.request", c.entity, 2 * c.requests, options_.latency.request);
+      latency(world, "apiserver.request", c.entity, 2 * c.requests, l.request, l.jitter);
   const uint64_t slot = impl_->requests.put(InFlight{client, cookie, std::move(request)});
   world.schedule(leaves + way, id(), kArrive, slot, c.requests);
   ++c.requests;
@@ -145,8 +146,9 @@ void ApiServer::handle(sim::World& world, const sim::Event& event) {
       outcome.reason = "ServiceUnavailable";
       outcome.message = "the server is currently unable to handle the request";
     }
+    const Latency& l = options_.latency;
     const sim::Duration way =
-        latency(world, "apiserver.request", c.entity, 2 * event.b + 1, options_.latency.response);
+        latency(world, "apiserver.request", c.entity, 2 * event.b + 1, l.response, l.spread);
     const uint64_t ticket = impl_->outcomes.put(std::move(outcome));
     world.schedule(way, c.reply.component, c.reply.kind, in.cookie, ticket, in.client);
     return;
@@ -181,8 +183,9 @@ void ApiServer::deliver(sim::World& world, WatchId id, uint64_t ticket) {
   Watch& w = impl_->watches[id];
   const Client& c = impl_->clients[w.client];
   const uint64_t entity = c.entity ^ (0x9e3779b97f4a7c15ULL * (static_cast<uint64_t>(w.kind) + 1));
+  const Latency& l = options_.latency;
   const sim::Duration way =
-      latency(world, "apiserver.watch", entity, w.delivered++, options_.latency.watch);
+      latency(world, "apiserver.watch", entity, w.delivered++, l.watch, l.spread);
   w.last = std::max(w.last, world.now() + way);
   world.schedule(w.last, w.to.component, w.to.kind, id, ticket);
 }

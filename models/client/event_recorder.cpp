@@ -142,8 +142,11 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
 void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std::string_view type,
                              std::string_view reason, std::string_view action, std::string note) {
   const api::Time now = ctx.now();
-  const uint64_t seen_key = sim::hash64(
-      fmt::format("v1|{}|{}|{}|{}|{}", object_key(about), type, reason, action, note));
+  // The reference is part of the key with its resourceVersion, the note is not: a pod whose status
+  // changed in between starts a new series (event_broadcaster.go, getKey).
+  const uint64_t seen_key =
+      sim::hash64(fmt::format("v1|{}|{}|{}|{}|{}", object_key(about),
+                              about.metadata.resource_version.view(), type, reason, action));
   sweep_series(now);
   Seen& seen = series_[seen_key];
   Request request;

@@ -4,7 +4,7 @@
 // each (source, object) has a bucket of 25 with one more every 300 s; what exceeds it is dropped.
 // Writes go one at a time through the owner's client, sharing its rate limit. Of each of the three
 // the last 4096 that were used are remembered, as in client-go; of texts, their 64-bit hashes.
-// Source: client-go tools/record/event.go, events_cache.go.
+// Source: client-go tools/record/event.go, events_cache.go; tools/events/event_broadcaster.go.
 #pragma once
 
 #include <algorithm>

@@ -6,11 +6,12 @@
 namespace mainspring::client {
 
 namespace {
-// Cookies: bit 63 marks a worker's write, 62 the recorder, 61 the queue's wake-up; timers of the
-// reconciler itself are below 2^32.
+// Cookies: bit 63 marks a worker's write, 62 the recorder, 61 the queue's wake-up, 60 the end of a
+// worker's wind-up; timers of the reconciler itself are below 2^32.
 constexpr Cookie kWriteBit = Cookie{1} << 63;
 constexpr Cookie kRecorderBit = Cookie{1} << 62;
 constexpr Cookie kWakeupBit = Cookie{1} << 61;
+constexpr Cookie kWindUpBit = Cookie{1} << 60;
 constexpr int kWorkerShift = 40;
 
 Cookie write_cookie(size_t worker, size_t index) {
@@ -52,6 +53,8 @@ void ReconcilerLoop::on_watch(ControlContext& ctx, const WatchEvent& event) {
 void ReconcilerLoop::on_timer(ControlContext& ctx, Cookie cookie) {
   if (cookie == kWakeupBit) {
     wakeup_ = 0;
+  } else if (cookie & kWindUpBit) {
+    release(ctx, cookie & ~kWindUpBit);
   } else {
     ReconcileContext rc = view(ctx);
     reconciler_->on_timer(rc, cookie);
@@ -134,6 +137,7 @@ void ReconcilerLoop::send(ControlContext& ctx, size_t worker) {
   Job& job = jobs_[worker];
   while (job.sent < job.batch_end) {
     const size_t i = job.sent++;
+    job.wrote = true;
     ctx.submit(job.plan.steps[job.step].writes[i].request, write_cookie(worker, job.base + i));
   }
 }
@@ -177,6 +181,17 @@ void ReconcilerLoop::finish_plan(ControlContext& ctx, size_t worker) {
     run_plan(ctx, worker, reconciler_->resume(rc, job.key, stage, state.get(), result));
     return;
   }
+  const api::Duration wind_up = reconciler_->wind_up();
+  if (job.wrote && wind_up > api::Duration()) {
+    ctx.set_timer(ctx.now() + wind_up, kWindUpBit | worker);
+  } else {
+    release(ctx, worker);
+  }
+}
+
+// Ends a sync: its key may be handed out again.
+void ReconcilerLoop::release(ControlContext& ctx, size_t worker) {
+  Job& job = jobs_[worker];
   const bool failed = job.error >= 0 || job.plan.verdict == Plan::Verdict::kRetry;
   if (failed) {
     queue_.add_rate_limited(job.key, ctx.now());

@@ -52,6 +52,10 @@ class Reconciler {
   virtual int32_t workers() const { return 5; }
   virtual RateLimits rate_limits() const { return {}; }
   virtual ClientLimits client_limits() const { return {}; }
+  // How long a worker still holds a key after the answer to its sync's last write. With zero the
+  // key's next sync may begin the instant the answer is there, when the change itself is about to
+  // reach the cache or just has.
+  virtual api::Duration wind_up() const { return {}; }
 
   // Turns a change into keys of the queue.
   virtual void observe(ReconcileContext& ctx, const WatchEvent& event) = 0;
@@ -97,6 +101,7 @@ class ReconcilerLoop final : public ControlLoop {
     size_t batch = 0;      // size of the current slow-start batch
     size_t base = 0;       // index of the current step's first write in `outcomes`
     bool step_failed = false;
+    bool wrote = false;  // anything, in this sync
     std::vector<Outcome> outcomes;
     int32_t error = -1;  // index in `outcomes`
   };
@@ -108,6 +113,7 @@ class ReconcilerLoop final : public ControlLoop {
   bool start_step(ControlContext& ctx, size_t worker);
   void finish_step(ControlContext& ctx, size_t worker);
   void finish_plan(ControlContext& ctx, size_t worker);
+  void release(ControlContext& ctx, size_t worker);
   void send(ControlContext& ctx, size_t worker);
   void arm(ControlContext& ctx);
 

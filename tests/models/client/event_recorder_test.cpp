@@ -59,5 +59,22 @@ TEST_F(EventRecorderTest, WhatWasNotUsedForMoreThan4096OthersIsForgotten) {
   EXPECT_EQ(record(0, "m").verb, Verb::kCreate);
 }
 
+TEST_F(EventRecorderTest, ASeriesIsOfOneVersionOfItsObjectWhateverTheNotesSay) {
+  api::Ref<api::Pod> pod = api::make<api::Pod>();
+  pod->metadata.name = "p";
+  pod->metadata.namespace_ = "default";
+  const auto verb = [&](std::string_view version, std::string note) {
+    pod->metadata.resource_version = version;
+    recorder_.event_v1(ctx_, *pod, "Warning", "FailedScheduling", "Scheduling", std::move(note));
+    Outcome ok;
+    ok.code = 200;
+    recorder_.on_outcome(ctx_, ok);
+    return ctx_.sent.back().verb;
+  };
+  EXPECT_EQ(verb("1", "no room"), Verb::kCreate);
+  EXPECT_EQ(verb("2", "no room"), Verb::kCreate);
+  EXPECT_EQ(verb("2", "still no room"), Verb::kPatch);
+}
+
 }  // namespace
 }  // namespace mainspring::client

@@ -62,6 +62,16 @@ class EndpointSliceTest : public ::testing::Test {
   FakeCluster fake_;
 };
 
+TEST_F(EndpointSliceTest, HoldsAServiceUntilItsLastWriteHasReachedTheCache) {
+  fake_.put(service());
+  fake_.settle();
+  add_pod(0, true);
+  fake_.settle();
+  EXPECT_TRUE(slices()[0]->endpoints.empty()) << "the worker is not done with the first sync";
+  fake_.advance(Duration::millis(1));
+  EXPECT_EQ(slices()[0]->endpoints.size(), 1u);
+}
+
 // As recorded: a service without pods gets an empty slice without ports, which becomes the first
 // real one by an update.
 TEST_F(EndpointSliceTest, KeepsAnEmptySliceUntilThereArePods) {
