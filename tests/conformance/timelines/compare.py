@@ -6,10 +6,11 @@ the API server generates are replaced by their owner's, because they differ from
 
 What two runs of the real control plane do not share is not asked of the simulator either:
 
-- states that last less than SETTLE seconds are left out: how far concurrent workers get between two
-  status writes is a matter of machine noise;
-- times agree within 0.5 s or 5 %, whichever is larger, plus what two recordings differ by;
-- where two recordings have different sequences, each of them is a right answer.
+- states that last less than a resolution are left out, as how far concurrent workers get between
+  two writes is a matter of machine noise. The resolution is taken object by object: the finest of
+  RESOLUTIONS at which the recordings have the same sequences;
+- times agree within 0.5 s or 5 %, whichever is larger, of what a recording has or two of them span;
+- where two recordings have different sequences even so, their common part is asked for.
 """
 
 from __future__ import annotations
@@ -18,11 +19,17 @@ import gzip
 import json
 import re
 from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
 
-SETTLE = 0.35
+# Seconds. Up to the finest the recordings show how busy their machine was (ten pods are created
+# in 40 to 100 ms); the coarsest is what their rollouts need to have any states in common.
+RESOLUTIONS = (0.1, 0.2, 0.35)
+# A state must outlast the resolution by so much to be counted on.
+MARGIN = 1.5
 # They exist before the clock starts; what the API server touches in them now and then is its own.
 BOOTSTRAP_NAMESPACES = {"default", "kube-system", "kube-public", "kube-node-lease"}
+UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TOLERANCE_SECONDS = 0.5
 TOLERANCE_SHARE = 0.05
 
@@ -46,6 +53,13 @@ class Names:
                 if owner and meta["name"] not in self.of:
                     revisions[owner["name"]] += 1
                     self.of[meta["name"]] = f"{owner['name']}-<rs{revisions[owner['name']]}>"
+            # A CronJob's jobs are named after the minute.
+            if line.get("kind") == "Job" and line.get("type") == "ADDED":
+                meta = line["object"]["metadata"]
+                owner = next(iter(meta.get("ownerReferences", [])), None)
+                if owner and meta["name"] not in self.of:
+                    revisions[owner["name"]] += 1
+                    self.of[meta["name"]] = f"{owner['name']}-<job{revisions[owner['name']]}>"
         for line in lines:
             if line.get("kind") in ("Pod", "EndpointSlice") and line.get("type") == "ADDED":
                 meta = line["object"]["metadata"]
@@ -56,7 +70,16 @@ class Names:
         self.pattern = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
     def __call__(self, text: str) -> str:
-        return self.pattern.sub(lambda m: self.of.get(m.group(0), m.group(0)), text)
+        return self.pattern.sub(lambda m: self.meaning(m.group(0)), text)
+
+    def meaning(self, word: str) -> str:
+        if UID.fullmatch(word):
+            return "<uid>"
+        base, _, suffix = word.rpartition("-")
+        # Also a pod that was named but never came to be.
+        if word not in self.of and len(suffix) == 5 and "<rs" in self.of.get(base, ""):
+            return f"{self.of[base]}-<pod>"
+        return self.of.get(word, word)
 
 
 def conditions(status: dict, *types: str) -> dict:
@@ -130,13 +153,27 @@ def state_of(kind: str, o: dict, names: Names):
     return None
 
 
-def tracks(lines: list[dict]) -> dict[str, list[list[tuple[float, str]]]]:
-    """Per normalised name, the sequences of all objects that share it, each settled."""
+Track = list[tuple[float, str]]  # when each state was entered
+
+
+class Timeline:
+    """The tracks of a timeline by normalised name; several objects may share one."""
+
+    def __init__(self, lines: list[dict]):
+        self.end = max((line["t"] for line in lines if "t" in line), default=0.0)
+        self.whole = tracks(lines)
+
+    def settled(self, key: str, resolution: float) -> list[Track]:
+        group = [settled(track, self.end, resolution) for track in self.whole.get(key, [])]
+        return sorted(group, key=lambda s: ([x for _, x in s], [t for t, _ in s]))
+
+
+def tracks(lines: list[dict]) -> dict[str, list[Track]]:
+    """Per normalised name, the sequences of all objects that share it."""
     names = Names(lines)
-    open_tracks: dict[tuple[str, str], list[tuple[float, str]]] = {}
+    open_tracks: dict[tuple[str, str], Track] = {}
     label: dict[tuple[str, str], str] = {}
     events: dict[str, list[tuple[float, str]]] = defaultdict(list)
-    end = max((line["t"] for line in lines if "t" in line), default=0.0)
     for line in lines:
         kind, t = line.get("kind"), line.get("t", 0.0)
         if kind in (None, "Step", "Metrics"):
@@ -170,27 +207,35 @@ def tracks(lines: list[dict]) -> dict[str, list[list[tuple[float, str]]]]:
         )
         if not track or track[-1][1] != text:
             track.append((t, text))
-    result: dict[str, list[list[tuple[float, str]]]] = defaultdict(list)
+    result: dict[str, list[Track]] = defaultdict(list)
     for uid, track in open_tracks.items():
         if uid in label:
-            result[label[uid]].append(settled(track, end))
+            result[label[uid]].append(track)
     for key, seen in events.items():
         result[key].append([(seen[0][0], f"{len(seen)} times")])
-    for group in result.values():
-        group.sort(key=lambda s: ([x for _, x in s], [x for x, _ in s]))
     return dict(result)
 
 
-def settled(track: list[tuple[float, str]], end: float) -> list[tuple[float, str]]:
-    kept: list[tuple[float, str]] = []
+def settled(track: Track, end: float, resolution: float) -> Track:
+    kept: Track = []
     for i, (t, state) in enumerate(track):
         until = track[i + 1][0] if i + 1 < len(track) else end + 1e9
-        if until - t < SETTLE:
+        if until - t < resolution:
             continue
         # A state that was passed through on the way from another one begins where that one ended.
         if not kept or kept[-1][1] != state:
             kept.append((t, state))
     return kept
+
+
+def resolution_of(key: str, recordings: list[Timeline]) -> float:
+    """How finely the recordings agree on the objects of this name."""
+    for resolution in RESOLUTIONS[:-1] if len(recordings) > 1 else ():
+        shapes = [[[s for _, s in track] for track in r.settled(key, at)]
+                  for r in recordings for at in (resolution, MARGIN * resolution)]
+        if all(s == shapes[0] for s in shapes):
+            return resolution
+    return RESOLUTIONS[-1]
 
 
 def bindings(recording: list[dict]) -> list[str]:
@@ -207,10 +252,21 @@ def bindings(recording: list[dict]) -> list[str]:
     return [node_of[uid] for uid in sorted(node_of, key=created.__getitem__)]
 
 
-def agree(mine: float, theirs: list[float], spread: float) -> bool:
-    return any(
-        abs(mine - t) <= max(TOLERANCE_SECONDS, TOLERANCE_SHARE * abs(t)) + spread for t in theirs
-    )
+def zero_ms(recording: list[dict]) -> int:
+    """The wall clock, in milliseconds since 1970, when the recording's clock was at zero."""
+    times = [(line["object"]["eventTime"], line["t"]) for line in recording
+             if line.get("kind") == "Event" and line["object"].get("eventTime")]
+    zeros = [datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() - t for at, t in times]
+    # An event arrives after it was made: the latest zero is the best one.
+    return round(1000 * max(zeros))
+
+
+def agree(mine: float, theirs: list[float]) -> bool:
+    def slack(t: float) -> float:
+        return max(TOLERANCE_SECONDS, TOLERANCE_SHARE * abs(t))
+
+    first, last = min(theirs), max(theirs)
+    return first - slack(first) <= mine <= last + slack(last)
 
 
 def group_by_shape(group):
@@ -228,29 +284,37 @@ def brief(state: str) -> str:
 
 def first_difference(run: list[dict], recordings: list[list[dict]]) -> str | None:
     """None if the run agrees with the recordings, else the first difference in words."""
-    ours = tracks(run)
-    theirs = [tracks(r) for r in recordings]
+    ours = Timeline(run)
+    theirs = [Timeline(r) for r in recordings]
     differences: list[tuple[float, str]] = []
-    for key in sorted(set(ours).union(*theirs)):
-        if all(key not in t for t in theirs):
-            differences.append(
-                (ours[key][0][0][0] if ours[key][0] else 0.0, f"{key}: only in the simulation")
-            )
-            continue
-        present = [t[key] for t in theirs if key in t]
-        if key not in ours:
+    for key in sorted(set(ours.whole).union(*(t.whole for t in theirs))):
+        present = [t for t in theirs if key in t.whole]
+        if not present:
+            if not (key.startswith("Event ") and varies(form(key), theirs)):
+                differences.append((ours.whole[key][0][0][0], f"{key}: only in the simulation"))
+        elif key not in ours.whole:
             if len(present) == len(theirs):
-                differences.append(
-                    (
-                        present[0][0][0][0] if present[0][0] else 0.0,
-                        f"{key}: missing in the simulation",
-                    )
-                )
-            continue
-        verdicts = [compare_group(key, ours[key], p, present) for p in present]
-        if all(verdicts):
-            differences.append(min(v for v in verdicts if v))
+                first = present[0].whole[key][0][0][0]
+                differences.append((first, f"{key}: missing in the simulation"))
+        else:
+            resolution = resolution_of(key, present)
+            groups = [p.settled(key, resolution) for p in present]
+            mine = [ours.settled(key, at) for at in (resolution, MARGIN * resolution)]
+            verdicts = [compare_group(key, m, g, groups) for m in mine for g in groups]
+            if all(verdicts):
+                differences.append(min(v for v in verdicts if v))
     return min(differences)[1] if differences else None
+
+
+def form(key: str) -> str:
+    """What an event says, whatever the numbers in it are."""
+    return re.sub(r"\b\d+\b", "<n>", key)
+
+
+def varies(said: str, theirs: list[Timeline]) -> bool:
+    """Whether the recordings have different events of one form."""
+    sets = [{key for key in t.whole if form(key) == said} for t in theirs]
+    return any(s != sets[0] for s in sets)
 
 
 def common(a: list[str], b: list[str]) -> list[str]:
@@ -274,7 +338,7 @@ def common(a: list[str], b: list[str]) -> list[str]:
 
 def within(mine: list[str], recorded: list[list[str]]) -> bool:
     """Whether a sequence goes the way that differing recordings have in common, to the same end,
-    without more states between than they have."""
+    in no more states than the longer one."""
     if mine in recorded:
         return True
     if len(recorded) < 2 or all(r == recorded[0] for r in recorded):
@@ -283,7 +347,7 @@ def within(mine: list[str], recorded: list[list[str]]) -> bool:
     rest = iter(mine)
     return (all(any(s == m for m in rest) for s in needed)
             and any(mine[-1:] == r[-1:] for r in recorded)
-            and len(mine) <= max(map(len, recorded)) + 1)
+            and len(mine) <= max(map(len, recorded)))
 
 
 def compare_group(key, mine, reference, all_references):
@@ -325,8 +389,7 @@ def compare_times(key, mine, all_references):
             their_times = [s[min(i, len(s) - 1)] for s in theirs]
             if not their_times:
                 continue
-            spread = max(their_times) - min(their_times)
-            if not agree(t, their_times, spread):
+            if not agree(t, their_times):
                 return (
                     t,
                     f"{key}: {brief(state)} at {t:.2f} s, recorded at {their_times[0]:.2f} s",

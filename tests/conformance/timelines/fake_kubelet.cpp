@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "models/api/pod_helpers.h"
@@ -67,11 +68,17 @@ void FakeKubelet::create_nodes(sim::World& world) {
                              {"pods", quantity("110")},
                              {"ephemeral-storage", quantity("100Gi")}};
     node->status.allocatable = node->status.capacity;
-    for (const char* type : {"MemoryPressure", "DiskPressure", "PIDPressure", "Ready"}) {
+    constexpr std::array<std::pair<const char*, const char*>, 4> kHealthy = {{
+        {"MemoryPressure", "KubeletHasSufficientMemory"},
+        {"DiskPressure", "KubeletHasNoDiskPressure"},
+        {"PIDPressure", "KubeletHasSufficientPID"},
+        {"Ready", "KubeletReady"},
+    }};
+    for (const auto& [type, reason] : kHealthy) {
       api::NodeCondition c;
       c.type = type;
       c.status = std::string_view(type) == "Ready" ? "True" : "False";
-      c.reason = "Fake";
+      c.reason = reason;
       c.last_heartbeat_time = now;
       c.last_transition_time = now;
       node->status.conditions.push_back(c);
@@ -106,6 +113,7 @@ void FakeKubelet::handle(sim::World& world, const sim::Event& event) {
       return;
     case kOutcome:
       server.take_outcome(event.b);
+      if (event.a > 0) plan_exit(world, event.a - 1);
       return;
     case kRun:
       run_pod(world, pods_[event.a]);
@@ -172,8 +180,8 @@ void FakeKubelet::on_pod(sim::World& world, const client::WatchEvent& change) {
   }
 }
 
-void FakeKubelet::put_status(sim::World& world, const api::Pod& live,
-                             const api::PodStatus& status) {
+void FakeKubelet::put_status(sim::World& world, const api::Pod& live, const api::PodStatus& status,
+                             uint64_t cookie) {
   api::Ref<api::Pod> body = api::clone(live);
   body->status = status;
   client::Request r;
@@ -182,7 +190,7 @@ void FakeKubelet::put_status(sim::World& world, const api::Pod& live,
   r.ns = live.metadata.namespace_;
   r.name = live.metadata.name;
   r.body = body;
-  world.get(server_).submit(world, client_, std::move(r), 0);
+  world.get(server_).submit(world, client_, std::move(r), cookie);
 }
 
 void FakeKubelet::run_pod(sim::World& world, const Pod& pod) {
@@ -223,14 +231,21 @@ void FakeKubelet::run_pod(sim::World& world, const Pod& pod) {
     s.state.running = running;
     status.container_statuses.push_back(s);
   }
-  put_status(world, *live, status);
+  put_status(world, *live, status, by_uid_.at(pod.uid.str()) + 1);
+}
+
+// Its containers run for as long as the annotation says from when that was written.
+void FakeKubelet::plan_exit(sim::World& world, size_t number) {
+  const Pod& pod = pods_[number];
+  const api::Pod* live = world.get(server_).get<api::Pod>(pod.ns, pod.name);
+  if (!live || live->metadata.uid != pod.uid) return;
   const std::string_view exit = live->metadata.annotations.get("tl/exit");
   if (exit.empty()) return;
   int32_t code = 0;
   const size_t colon = exit.find(':');
   std::from_chars(exit.data(), exit.data() + colon, code);
-  world.schedule(seconds(exit.substr(colon + 1), sim::Duration()), id(), kExit,
-                 by_uid_.at(pod.uid.str()), static_cast<uint64_t>(code));
+  world.schedule(seconds(exit.substr(colon + 1), sim::Duration()), id(), kExit, number,
+                 static_cast<uint64_t>(code));
 }
 
 void FakeKubelet::exit_pod(sim::World& world, const Pod& pod, int32_t code) {
@@ -242,8 +257,7 @@ void FakeKubelet::exit_pod(sim::World& world, const Pod& pod, int32_t code) {
   api::PodStatus status = live->status;
   status.phase = code == 0 ? "Succeeded" : "Failed";
   for (const char* type : {"Ready", "ContainersReady"}) {
-    api::set_pod_condition(status,
-                           condition(type, "False", code == 0 ? "PodCompleted" : "PodFailed", now));
+    api::set_pod_condition(status, condition(type, "False", code == 0 ? "PodCompleted" : "", now));
   }
   for (api::ContainerStatus& s : status.container_statuses.edit()) {
     s.ready = false;
@@ -256,7 +270,7 @@ void FakeKubelet::exit_pod(sim::World& world, const Pod& pod, int32_t code) {
     s.state.running.reset();
     s.state.terminated = ended;
   }
-  put_status(world, *live, status);
+  put_status(world, *live, status, 0);
 }
 
 std::vector<client::PodMetrics> FakeKubelet::pod_metrics(const sim::World& world,

@@ -50,7 +50,10 @@ class FakeKubelet final : public sim::Cloneable<FakeKubelet>, public apiserver::
   void on_pod(sim::World& world, const client::WatchEvent& change);
   void run_pod(sim::World& world, const Pod& pod);
   void exit_pod(sim::World& world, const Pod& pod, int32_t code);
-  void put_status(sim::World& world, const api::Pod& live, const api::PodStatus& status);
+  void plan_exit(sim::World& world, size_t number);
+  // `cookie`: one more than the number of a pod whose end is to be planned, or 0.
+  void put_status(sim::World& world, const api::Pod& live, const api::PodStatus& status,
+                  uint64_t cookie);
 
   sim::ComponentRef<apiserver::ApiServer> server_;
   FakeNodes nodes_;

@@ -3,6 +3,11 @@
 
 Prints one line a scenario: `NAME: agreed`, or `NAME: ` and the first difference. The exit code is 0
 only if every scenario named in MUST_AGREE (all those of the folder that are in it) agreed.
+
+A recording is one draw of a process that the machine's noise has a hand in: a millisecond decides
+whether a controller's cache has a change already, and from there rollouts go different ways. So is
+a run. A scenario agrees if one of SEEDS runs, which differ in the latencies of requests and watches
+only, goes a way that the recordings allow.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import compare  # noqa: E402
 
 HERE = Path(__file__).parent
+SEEDS = 24
 MUST_AGREE = set((HERE / "must_agree.txt").read_text(encoding="utf-8").split())
 
 
@@ -25,24 +31,29 @@ def check(runner: str, folder: Path, name: str) -> str | None:
         for p in (folder / f"{name}.jsonl.gz", folder / f"{name}.2.jsonl.gz")
         if p.exists()
     ]
-    differences = []
+    if not recordings:
+        return "no recording"
     # Ties between nodes are broken at random by the recorded scheduler: each recording is followed
-    # in turn, where the simulated scheduler finds its choice to be among the best.
-    for recording in recordings:
-        done = subprocess.run(
-            [runner, str(folder / f"{name}.json"), *compare.bindings(recording)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            return f"the simulation ended with {done.returncode}: {done.stderr.strip()[-300:]}"
-        run = [json.loads(line) for line in done.stdout.splitlines()]
-        difference = compare.first_difference(run, recordings)
-        if difference is None:
-            return None
-        differences.append(difference)
-    return differences[0] if differences else "no recording"
+    # in turn, where the simulated scheduler finds its choice to be among the best. Its wall clock
+    # too, by which CronJobs go.
+    followed = [(compare.zero_ms(r), compare.bindings(r)) for r in recordings]
+    first = None
+    for seed in range(1, SEEDS + 1):
+        for zero, nodes in followed:
+            run = simulate(runner, folder / f"{name}.json", seed, zero, nodes)
+            difference = compare.first_difference(run, recordings)
+            if difference is None:
+                return None
+            first = first or difference
+    return first
+
+
+def simulate(runner: str, scenario: Path, seed: int, zero: int, nodes: list[str]) -> list[dict]:
+    done = subprocess.run([runner, str(scenario), str(seed), str(zero), *nodes],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{scenario}: the simulation ended with {done.returncode}: {done.stderr[-300:]}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def main() -> int:

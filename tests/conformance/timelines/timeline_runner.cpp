@@ -1,11 +1,14 @@
 // Runs one scenario of the recorded timelines in Mainspring and prints its timeline in the form of
-// the recordings: timeline_runner SCENARIO.json [NODE...] > timeline.jsonl
+// the recordings: timeline_runner SCENARIO.json SEED ZERO [NODE...] > timeline.jsonl
 //
+// ZERO is the wall clock, in milliseconds since 1970, when the scenario's clock is at zero.
 // The nodes are those that the recorded scheduler bound pods to, in order: v1.34 breaks ties at
 // random, so the simulated one follows it where that node is among the best, and only there.
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -102,7 +105,7 @@ sim::Duration seconds(const Json& value) {
   return sim::Duration::nanos(static_cast<int64_t>(value.as_double() * 1e9));
 }
 
-int run(const std::string& path, std::vector<std::string> chosen) {
+int run(const std::string& path, uint64_t seed, int64_t zero_ms, std::vector<std::string> chosen) {
   std::ifstream file(path);
   const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   bool ok = false;
@@ -121,10 +124,10 @@ int run(const std::string& path, std::vector<std::string> chosen) {
   }
   metrics.cap_milli = scenario["metrics"]["cap_m"].as_int(1000);
 
-  sim::World world(1);
+  sim::World world(seed);
   apiserver::ApiServer::Options options;
-  options.epoch_unix_ns = 1'795'384'800'000'000'000;  // 2026-11-22T22:00:00Z
-  options.admission.service_account = false;          // as recorded
+  options.epoch_unix_ns = zero_ms * 1'000'000 - nodes.settle.ns();
+  options.admission.service_account = false;  // as recorded
   options.service_cidr = "10.0.0.0/16";
   const auto server = world.add<apiserver::ApiServer>(options);
   const auto kubelet = world.add<FakeKubelet>(server, nodes, metrics);
@@ -172,10 +175,21 @@ int run(const std::string& path, std::vector<std::string> chosen) {
 
 }  // namespace mainspring::conformance
 
+namespace {
+template <class T>
+bool parse(const char* text, T& value) {
+  const char* const end = text + std::strlen(text);
+  return std::from_chars(text, end, value).ptr == end;
+}
+}  // namespace
+
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    fmt::print(stderr, "usage: timeline_runner SCENARIO.json [NODE...]\n");
+  uint64_t seed = 0;
+  int64_t zero_ms = 0;
+  if (argc < 4 || !parse(argv[2], seed) || !parse(argv[3], zero_ms)) {
+    fmt::print(stderr, "usage: timeline_runner SCENARIO.json SEED ZERO [NODE...]\n");
     return 2;
   }
-  return mainspring::conformance::run(argv[1], std::vector<std::string>(argv + 2, argv + argc));
+  return mainspring::conformance::run(argv[1], seed, zero_ms,
+                                      std::vector<std::string>(argv + 4, argv + argc));
 }
