@@ -396,7 +396,14 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
   d->feasible.resize(found);
   scratch_.positions.resize(found);
   if (found == 0) return false;
-  next_start_ = (next_start_ + found + failed) % n;
+  size_t processed = found + failed;
+  if (!d->statuses.list.empty()) {
+    // A nominated node was tried and rejected: it counts too, unless the walk came by it.
+    const uint32_t nominated = d->statuses.list.front().first;
+    const auto at = std::find(list.begin(), list.end(), nominated) - list.begin();
+    if ((static_cast<size_t>(at) + n - next_start_ % n) % n >= processed) ++processed;
+  }
+  next_start_ = (next_start_ + processed) % n;
   scratch_.remembered = &e;
   return true;
 }
@@ -471,8 +478,10 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
     }
     list = scratch_.restricted;
     std::vector<std::string_view> plugins;
-    for (Plugin* p : profile.at(kPreFilter)) {
-      if (d->unschedulable_plugins.contains(p->id())) plugins.push_back(p->name());
+    // Those that restrict the nodes, and the one that just rejected the nominated node: Kubernetes
+    // keeps both in one set.
+    for (PluginId id = 0; id < static_cast<PluginId>(kMaxPlugins); ++id) {
+      if (d->unschedulable_plugins.contains(id)) plugins.push_back(profile.plugin_name(id));
     }
     std::sort(plugins.begin(), plugins.end());
     std::string reason = "node(s) didn't satisfy plugin(s) [";
@@ -578,7 +587,10 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   }
   if (cluster_.is_assumed(pod->uid())) return queue_.done(pod->uid());
 
-  const Decision& d = decide(ctx, queued.profile, pod);
+  scratch_.observed.clear();
+  const Decision& d =
+      decide(ctx, queued.profile, pod, scratch_.observe_scores ? &scratch_.observed : nullptr);
+  if (scratch_.observer) scratch_.observer->decided(*pod, d, scratch_.observed);
   Profile& profile = profiles_[queued.profile];
   Cycle cycle{ctx, cluster_,        queue_.nominator,      profile,
               pod, &scratch_.state, &scratch_.preemptions, options_.remember_verdicts};
@@ -700,6 +712,9 @@ void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failur
   Host host(*this, ctx);
   const PodInfoRef pod = queued.pod;
   const api::Pod& seen = *pod->pod;
+  if (scratch_.observer) {
+    scratch_.observer->failed(*pod, failure.rejected, failure.message, failure.nominating);
+  }
   const PodRef newest = ctx.cache(api::Kind::Pod).get_ref<api::Pod>(pod->ns(), seen.metadata.name);
   const bool waiting = newest && newest->spec.node_name.empty() &&
                        newest->metadata.uid == pod->uid() && visible(newest);

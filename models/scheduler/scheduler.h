@@ -80,6 +80,18 @@ struct Decision {
   }
 };
 
+// Sees every attempt to schedule a pod. For tests: no part of the scheduler's state, copies of a
+// scheduler have none.
+class AttemptObserver {
+ public:
+  virtual ~AttemptObserver() = default;
+  virtual void decided(const PodInfo& pod, const Decision& decision,
+                       const std::vector<Profile::PluginScores>& scores) = 0;
+  // The attempt failed, in the cycle or on the way to the node.
+  virtual void failed(const PodInfo& pod, bool rejected, const std::string& message,
+                      const Nominating& nominating) = 0;
+};
+
 class Scheduler final : public client::ControlLoop {
  public:
   explicit Scheduler(SchedulerOptions options = {});
@@ -108,7 +120,14 @@ class Scheduler final : public client::ControlLoop {
   ClusterCache& cluster() { return cluster_; }
   const SchedulingQueue& queue() const { return queue_; }
   const Profile& profile(size_t i = 0) const { return profiles_[i]; }
+  size_t profiles() const { return profiles_.size(); }
   size_t next_start() const { return next_start_; }
+  // `scores`: whether the plugins' scores are wanted too; they cost the shortcut through remembered
+  // verdicts.
+  void observe(AttemptObserver* observer, bool scores) {
+    scratch_.observer = observer;
+    scratch_.observe_scores = scores;
+  }
 
  private:
   void follow_preference(Decision* decision) const;
@@ -141,6 +160,9 @@ class Scheduler final : public client::ControlLoop {
     std::vector<Preemption> preemptions;
     NodeVerdicts verdicts;
     NodeVerdicts::Entry* remembered = nullptr;  // of this cycle's pod, if it may be used
+    AttemptObserver* observer = nullptr;
+    bool observe_scores = false;
+    std::vector<Profile::PluginScores> observed;
     Scratch() = default;
     Scratch(const Scratch&) {}
   };

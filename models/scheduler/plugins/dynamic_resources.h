@@ -10,10 +10,13 @@ namespace mainspring::scheduler {
 class DynamicResources final : public PluginBase<DynamicResources> {
  public:
   static constexpr std::string_view kName = "DynamicResources";
-  static constexpr Points kPoints = kPreFilter | kPostFilter;
+  static constexpr Points kPoints = kPreFilter | kPostFilter | kScore;
+  static constexpr Points kLocal = kScore;
 
   Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
   Status post_filter(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating) override;
+  // Only alternatives of a claim's requests tell nodes apart.
+  int64_t score(const Cycle&, const NodeInfo&) const { return 0; }
 
  private:
   struct Data;

@@ -400,7 +400,7 @@ std::vector<EventRegistration> InterPodAffinity::events() const {
           {{Resource::kNode, kAdd | kUpdateNodeLabel}, kNodeHint}};
 }
 
-bool InterPodAffinity::hint(uint8_t hint, const client::ControlContext& ctx,
+bool InterPodAffinity::hint(uint8_t hint, const client::ControlContext&,
                             const ClusterCache& cluster, const PodInfo& pod,
                             const EventObjects& objects) const {
   const PodTemplate& t = *pod.t;
@@ -424,8 +424,9 @@ bool InterPodAffinity::hint(uint8_t hint, const client::ControlContext& ctx,
       (objects.new_pod && objects.new_pod->node_name.empty())) {
     return false;
   }
-  const Terms affinity = expanded(ctx, t.required_affinity);
-  const Terms anti = expanded(ctx, t.required_anti_affinity);
+  // Kubernetes does not look up what namespaces a term's selector stands for here.
+  const Terms& affinity = t.required_affinity;
+  const Terms& anti = t.required_anti_affinity;
   if (objects.old_pod && objects.new_pod) {
     const PodInfo& was = *objects.old_pod;
     const PodInfo& is = *objects.new_pod;

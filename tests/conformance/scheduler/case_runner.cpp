@@ -1,0 +1,292 @@
+#include "tests/conformance/scheduler/case_runner.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "models/api/codec.h"
+#include "models/api/diagnostics.h"
+#include "models/api/pod_helpers.h"
+#include "tests/support/fake_control.h"
+
+namespace mainspring::conformance {
+
+namespace {
+using api::Json;
+
+std::string_view code_name(scheduler::Code code) {
+  switch (code) {
+    case scheduler::Code::kSuccess:
+      return "Success";
+    case scheduler::Code::kError:
+      return "Error";
+    case scheduler::Code::kUnschedulable:
+      return "Unschedulable";
+    case scheduler::Code::kUnschedulableAndUnresolvable:
+      return "UnschedulableAndUnresolvable";
+    case scheduler::Code::kWait:
+      return "Wait";
+    case scheduler::Code::kSkip:
+      return "Skip";
+    case scheduler::Code::kPending:
+      return "Pending";
+  }
+  return {};
+}
+
+api::Str key_of(const api::Str& ns, const api::Str& name) {
+  return api::Str(ns.str() + "/" + name.str());
+}
+
+Json words(const scheduler::Status& status) {
+  Json out = Json::array();
+  out.push_back(code_name(status.code()));
+  status.for_each_reason([&](const api::Str& reason) { out.push_back(reason); });
+  return out;
+}
+
+class CaseRunner final : public scheduler::AttemptObserver {
+ public:
+  CaseRunner(scheduler::SchedulerOptions options, Path path) : loop_(std::move(options)) {
+    ctx_.prepare(loop_);
+    for (const api::Kind kind : kAlwaysThere) ctx_.writable(kind);
+    loop_.observe(this, path == Path::kPlain);
+    loop_.start(ctx_);
+  }
+
+  void set_random(uint64_t word) { ctx_.random_word = word; }
+
+  // Empty if the step was understood.
+  std::string apply(size_t number, const Json& step) {
+    step_ = number;
+    if (const Json* put = step.find("put")) {
+      api::Diagnostics diagnostics;
+      const api::ObjectRef object = api::decode(*put, diagnostics);
+      if (!object || !diagnostics.ok()) return diagnostics.to_text();
+      this->put(api::clone(*object));
+    } else if (const Json* gone = step.find("delete")) {
+      const api::KindInfo* info =
+          api::find_kind((*gone)["apiVersion"].as_view(), (*gone)["kind"].as_view());
+      if (!info) return "unknown kind";
+      remove(info->kind, (*gone)["namespace"].as_view(), (*gone)["name"].as_view());
+    } else if (step["reap"].as_bool()) {
+      reap();
+    }
+    settle();
+    return {};
+  }
+
+  Json answer() {
+    finish_attempt();
+    Json out = Json::object();
+    if (attempts_.size() > 0) out.set("attempts", attempts_);
+    std::vector<api::Str> waiting;
+    for (const api::ObjectRef& o : ctx_.cache(api::Kind::Pod).list()) {
+      const api::Str key = key_of(o->metadata.namespace_, o->metadata.name);
+      if (loop_.queue().place(key) == scheduler::SchedulingQueue::Place::kUnschedulable) {
+        waiting.push_back(key);
+      }
+    }
+    std::sort(waiting.begin(), waiting.end());
+    if (!waiting.empty()) out.set("waiting", strings(waiting));
+    return out;
+  }
+
+  void decided(const scheduler::PodInfo& pod, const scheduler::Decision& d,
+               const std::vector<scheduler::Profile::PluginScores>& scores) override {
+    finish_attempt();
+    attempt_ = Json::object();
+    attempt_.set("step", step_).set("pod", pod.key);
+    const scheduler::ClusterCache& cluster = loop_.cluster();
+    const scheduler::Profile& profile = profile_of(pod);
+    if (d.kind == scheduler::Decision::Kind::kNode) attempt_.set("node", cluster.node(d.node).name);
+    if (!d.totals.empty()) {
+      Json names = Json::array();
+      for (const auto& s : scores) names.push_back(profile.plugin_name(s.plugin));
+      if (!scores.empty()) attempt_.set("plugins", names);
+      Json rows = Json::array();
+      for (size_t i = 0; i < d.feasible.size(); ++i) {
+        Json row = Json::array();
+        row.push_back(cluster.node(d.feasible[i]).name);
+        row.push_back(d.totals[i]);
+        for (const auto& s : scores) row.push_back(s.weighted[i]);
+        rows.push_back(row);
+      }
+      attempt_.set("scores", rows);
+    }
+    if (d.kind == scheduler::Decision::Kind::kRejected) {
+      Json statuses = Json::object();
+      statuses.set("*", words(d.statuses.absent));
+      for (const auto& [slot, status] : d.statuses.list) {
+        statuses.set(cluster.node(slot).name, words(status));
+      }
+      attempt_.set("statuses", statuses);
+      set_plugins("rejectedBy", profile, d.unschedulable_plugins);
+      set_plugins("pendingBy", profile, d.pending_plugins);
+    }
+    attempt_.set("nextStart", loop_.next_start());
+  }
+
+  void failed(const scheduler::PodInfo&, bool rejected, const std::string& message,
+              const scheduler::Nominating& nominating) override {
+    attempt_.erase("node");
+    attempt_.set("reason", rejected ? "Unschedulable" : "SchedulerError");
+    attempt_.set("message", message);
+    if (nominating.override_) attempt_.set("nominated", nominating.node);
+  }
+
+ private:
+  // Kinds that cases may hold whether or not the scheduler watches them.
+  static constexpr api::Kind kAlwaysThere[] = {api::Kind::PersistentVolume,
+                                               api::Kind::PersistentVolumeClaim,
+                                               api::Kind::StorageClass, api::Kind::PriorityClass};
+
+  static Json strings(const std::vector<api::Str>& list) {
+    Json out = Json::array();
+    for (const api::Str& s : list) out.push_back(s);
+    return out;
+  }
+
+  const scheduler::Profile& profile_of(const scheduler::PodInfo& pod) const {
+    for (size_t i = 0; i < loop_.profiles(); ++i) {
+      if (pod.pod->spec.scheduler_name == loop_.profile(i).scheduler_name()) {
+        return loop_.profile(i);
+      }
+    }
+    return loop_.profile();
+  }
+
+  void set_plugins(const char* key, const scheduler::Profile& profile, scheduler::PluginSet set) {
+    std::vector<api::Str> names;
+    for (scheduler::PluginId id = 0; id < static_cast<int>(scheduler::kMaxPlugins); ++id) {
+      if (set.contains(id)) names.push_back(api::Str(profile.plugin_name(id)));
+    }
+    std::sort(names.begin(), names.end());
+    if (!names.empty()) attempt_.set(key, strings(names));
+  }
+
+  void finish_attempt() {
+    if (attempt_.is_null()) return;
+    if (!victims_.empty()) attempt_.set("victims", strings(victims_));
+    victims_.clear();
+    attempts_.push_back(std::move(attempt_));
+    attempt_ = Json();
+  }
+
+  void put(api::Ref<api::Object> object) {
+    object->metadata.resource_version = std::to_string(++version_);
+    const api::ObjectRef* known =
+        ctx_.cache(object->kind).find(object->metadata.namespace_, object->metadata.name);
+    ctx_.deliver(loop_, known ? client::WatchType::kModified : client::WatchType::kAdded,
+                 api::ObjectRef(std::move(object)));
+  }
+
+  void remove(api::Kind kind, std::string_view ns, std::string_view name) {
+    const api::ObjectRef* found = ctx_.cache(kind).find(ns, name);
+    if (found) ctx_.deliver(loop_, client::WatchType::kDeleted, api::ObjectRef(*found));
+  }
+
+  void reap() {
+    std::map<std::string, api::ObjectRef> going;
+    for (const api::ObjectRef& o : ctx_.cache(api::Kind::Pod).list()) {
+      if (!o->metadata.deletion_timestamp) continue;
+      going.emplace(key_of(o->metadata.namespace_, o->metadata.name).str(), o);
+    }
+    for (const auto& [key, pod] : going) {
+      remove(api::Kind::Pod, pod->metadata.namespace_, pod->metadata.name);
+    }
+  }
+
+  // Answers requests and lets the scheduler go on until it has nothing to do at this time.
+  void settle() {
+    answer_requests();
+    while (loop_.queue().has_ready()) {
+      ctx_.run_until(loop_, ctx_.now() + api::Duration::nanos(1));
+      answer_requests();
+    }
+  }
+
+  void answer_requests() {
+    while (answered_ < ctx_.sent.size()) {
+      const test::FakeControl::Sent sent = ctx_.sent[answered_++];
+      const client::Request& r = sent.request;
+      client::Outcome out;
+      out.code = 200;
+      if (r.kind == api::Kind::Pod) act(r, &out);
+      loop_.on_outcome(ctx_, sent.cookie, out);
+    }
+    ctx_.sent.clear();
+    answered_ = 0;
+  }
+
+  void act(const client::Request& r, client::Outcome* out) {
+    const api::ObjectRef* found = ctx_.cache(api::Kind::Pod).find(r.ns, r.name);
+    if (!found) {
+      out->code = 404;
+      return;
+    }
+    api::Ref<api::Pod> pod = api::clone(api::as<api::Pod>(**found));
+    switch (r.verb) {
+      case client::Verb::kBind:
+        // What the API server and the kubelet do; a second later than the pod bound before.
+        pod->spec.node_name = r.target;
+        pod->status.phase = "Running";
+        pod->status.start_time = epoch_ + api::Duration::seconds(++binds_);
+        pod->status.nominated_node_name = api::Str();
+        break;
+      case client::Verb::kPatchStatus:
+        pod->status = api::as<api::Pod>(*r.body).status;
+        break;
+      case client::Verb::kPatchStatusJson: {
+        const Json& c = r.patch["status"]["conditions"][0];
+        api::PodCondition condition;
+        condition.type = c["type"].as_str();
+        condition.status = c["status"].as_str();
+        condition.reason = c["reason"].as_str();
+        condition.message = c["message"].as_str();
+        condition.last_transition_time = epoch_;
+        api::set_pod_condition(pod->status, condition);
+        break;
+      }
+      case client::Verb::kDelete:
+        pod->metadata.deletion_timestamp = epoch_;
+        victims_.push_back(key_of(r.ns, r.name));
+        break;
+      default:
+        return;
+    }
+    put(pod);
+  }
+
+  test::FakeControl ctx_;
+  scheduler::Scheduler loop_;
+  const api::Time epoch_ = ctx_.now();
+  uint64_t version_ = 0;
+  int64_t binds_ = 0;
+  size_t answered_ = 0;
+  size_t step_ = 0;
+  Json attempts_ = Json::array();
+  Json attempt_;
+  std::vector<api::Str> victims_;
+};
+
+}  // namespace
+
+Json answer_case(const Json& the_case, Path path) {
+  scheduler::SchedulerOptions options;
+  options.cycle_time = api::Duration::nanos(1);
+  options.remember_verdicts = path == Path::kFast;
+  CaseRunner runner(std::move(options), path);
+  runner.set_random(static_cast<uint64_t>(the_case["random"].as_int()));
+  const auto steps = the_case["steps"].items();
+  for (size_t i = 0; i < steps.size(); ++i) {
+    const std::string error = runner.apply(i, steps[i]);
+    if (!error.empty()) {
+      return Json::object({{"error", "step " + std::to_string(i) + ": " + error}});
+    }
+  }
+  return runner.answer();
+}
+
+}  // namespace mainspring::conformance

@@ -1,0 +1,158 @@
+// Oracle answers cases of scheduling with the real kube-scheduler: its queue, cache, profiles,
+// plugins and preemption, fed through informers that deliver at once, one worker, a clock that
+// stands still. README.md in the folder above describes cases and answers.
+//
+//	oracle < cases.jsonl > answered.jsonl
+//
+// Each line of the output is {"case": ..., "answer": ...}.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/runtime"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/validation"
+	testingclock "k8s.io/utils/clock/testing"
+)
+
+type Case struct {
+	ID     string          `json:"id"`
+	Config json.RawMessage `json:"config,omitempty"` // KubeSchedulerConfiguration
+	Random uint64          `json:"random,omitempty"` // where the first preemption begins its search
+	Steps  []Step          `json:"steps"`
+}
+
+// Step is one change of the cluster. Afterwards the scheduler works until it has nothing to do.
+type Step struct {
+	Put    json.RawMessage `json:"put,omitempty"` // an object, created or replaced
+	Delete *Reference      `json:"delete,omitempty"`
+	Reap   bool            `json:"reap,omitempty"` // terminating pods go, in order of their names
+}
+
+type Reference struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+}
+
+type Answer struct {
+	Error    string     `json:"error,omitempty"`
+	Attempts []*Attempt `json:"attempts,omitempty"`
+	Waiting  []string   `json:"waiting,omitempty"` // pods in the unschedulable pool at the end, sorted
+}
+
+func loadConfig(raw json.RawMessage) (*config.KubeSchedulerConfiguration, error) {
+	if len(raw) == 0 {
+		raw = []byte(`{"apiVersion":"kubescheduler.config.k8s.io/v1","kind":"KubeSchedulerConfiguration"}`)
+	}
+	obj, gvk, err := scheme.Codecs.UniversalDecoder().Decode(raw, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	cfg := obj.(*config.KubeSchedulerConfiguration)
+	cfg.TypeMeta.APIVersion = gvk.GroupVersion().String()
+	if err := validation.ValidateKubeSchedulerConfiguration(cfg); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+func start(ctx context.Context, c *Case) (*cluster, *recorder, error) {
+	cfg, err := loadConfig(c.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	cl := newCluster()
+	r := &recorder{offset: c.Random}
+	s, err := scheduler.New(ctx, cl.client, cl.factory, nil,
+		func(string) events.EventRecorder { return r },
+		scheduler.WithComponentConfigVersion(cfg.TypeMeta.APIVersion),
+		scheduler.WithProfiles(cfg.Profiles...),
+		scheduler.WithPercentageOfNodesToScore(cfg.PercentageOfNodesToScore),
+		scheduler.WithPodInitialBackoffSeconds(cfg.PodInitialBackoffSeconds),
+		scheduler.WithPodMaxBackoffSeconds(cfg.PodMaxBackoffSeconds),
+		scheduler.WithParallelism(1),
+		scheduler.WithClock(&clock{FakeClock: testingclock.NewFakeClock(epoch)}))
+	if err != nil {
+		return nil, nil, err
+	}
+	r.attach(s)
+	return cl, r, nil
+}
+
+func solve(c *Case) *Answer {
+	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.Discard()))
+	defer cancel()
+	cl, r, err := start(ctx, c)
+	if err != nil {
+		return &Answer{Error: err.Error()}
+	}
+	answer := &Answer{}
+	for i := range c.Steps {
+		if err := cl.apply(&c.Steps[i]); err != nil {
+			return &Answer{Error: fmt.Sprintf("step %d: %v", i, err)}
+		}
+		for r.ready() {
+			if a := r.scheduleOne(ctx, i); a != nil {
+				answer.Attempts = append(answer.Attempts, a)
+			}
+		}
+	}
+	answer.Waiting = r.waiting()
+	return answer
+}
+
+func run(in io.Reader, out io.Writer) error {
+	reader := bufio.NewReaderSize(in, 1<<20)
+	writer := bufio.NewWriterSize(out, 1<<20)
+	defer writer.Flush()
+	for {
+		line, err := reader.ReadBytes('\n')
+		if len(bytes.TrimSpace(line)) > 0 {
+			var c Case
+			if err := json.Unmarshal(line, &c); err != nil {
+				return err
+			}
+			answer, err := json.Marshal(solve(&c))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(writer, "{\"case\":%s,\"answer\":%s}\n", bytes.TrimSpace(line), answer)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func main() {
+	flag.Parse()
+	klog.SetLogger(logr.Discard())
+	runtime.ErrorHandlers = nil
+	// Reuses a ranking for half a second of real time: not a function of what the scheduler sees.
+	if err := utilfeature.DefaultMutableFeatureGate.Set("OpportunisticBatching=false"); err != nil {
+		panic(err)
+	}
+	if err := run(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "oracle:", err)
+		os.Exit(1)
+	}
+}
