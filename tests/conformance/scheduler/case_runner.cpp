@@ -1,9 +1,11 @@
 #include "tests/conformance/scheduler/case_runner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "models/api/codec.h"
 #include "models/api/diagnostics.h"
@@ -54,6 +56,14 @@ class CaseRunner final : public scheduler::AttemptObserver {
     loop_.observe(this, path == Path::kPlain);
     loop_.start(ctx_);
   }
+
+  // Observes nothing any more, and lets the scheduler work on an object.
+  void put_quietly(const api::ObjectRef& object) {
+    loop_.observe(nullptr, false);
+    put(api::clone(*object));
+    settle();
+  }
+  int64_t binds() const { return binds_; }
 
   void set_random(uint64_t word) { ctx_.random_word = word; }
 
@@ -287,6 +297,29 @@ Json answer_case(const Json& the_case, Path path) {
     }
   }
   return runner.answer();
+}
+
+double bench_case(const Json& the_case) {
+  scheduler::SchedulerOptions options;
+  options.cycle_time = api::Duration::nanos(1);
+  CaseRunner runner(std::move(options), Path::kFast);
+  std::vector<api::ObjectRef> objects;
+  for (const Json& step : the_case["steps"].items()) {
+    api::Diagnostics diagnostics;
+    objects.push_back(api::decode(step["put"], diagnostics));
+  }
+  const size_t measured = static_cast<size_t>(the_case["measured"].as_int());
+  auto began = std::chrono::steady_clock::now();
+  int64_t before = 0;
+  for (size_t i = 0; i < objects.size(); ++i) {
+    if (i + measured == objects.size()) {
+      began = std::chrono::steady_clock::now();
+      before = runner.binds();
+    }
+    runner.put_quietly(objects[i]);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  return static_cast<double>(runner.binds() - before) / took.count();
 }
 
 }  // namespace mainspring::conformance

@@ -6,6 +6,8 @@
 //     the lines that disagree to OUT. Exit code 0 only if all agree.
 //   scheduler_cases answer
 //     Reads cases, a line each, and prints Mainspring's answers.
+//   scheduler_cases bench
+//     Reads cases, a line each, and prints pods per second.
 #include <fmt/format.h>
 #include <zstd.h>
 
@@ -149,11 +151,22 @@ int answer() {
   return 0;
 }
 
+int bench() {
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    const Json the_case = api::parse_json(line);
+    fmt::print("{} {:.0f}\n", the_case["id"].as_view(), bench_case(the_case));
+  }
+  return 0;
+}
+
 int run(const std::vector<std::string>& arguments) {
   const std::string_view verb = arguments.empty() ? "" : std::string_view(arguments.front());
   if (verb == "check") return check({arguments.begin() + 1, arguments.end()});
   if (verb == "answer") return answer();
-  fmt::print(stderr, "usage: scheduler_cases check [--disagreements OUT] [FILE...] | answer\n");
+  if (verb == "bench") return bench();
+  fmt::print(stderr,
+             "usage: scheduler_cases check [--disagreements OUT] [FILE...] | answer | bench\n");
   return 2;
 }
 }  // namespace

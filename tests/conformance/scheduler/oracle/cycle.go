@@ -49,6 +49,7 @@ type Attempt struct {
 // recorder wraps the seams of the real scheduler: it notes what passes through and, where the
 // scheduler leaves an order to chance, settles it. README.md lists what it settles.
 type recorder struct {
+	quiet      bool // notes neither scores nor statuses: for measurements
 	sched      *scheduler.Scheduler
 	attempt    *Attempt
 	decided    bool // SchedulePod was called
@@ -110,7 +111,7 @@ func (r *recorder) attach(s *scheduler.Scheduler) {
 			p.chooseAmongRestricted(&result)
 		}
 		r.attempt.Node = result.SuggestedHost
-		if fit, ok := err.(*framework.FitError); ok {
+		if fit, ok := err.(*framework.FitError); ok && !r.quiet {
 			r.noteDiagnosis(&fit.Diagnosis)
 		}
 		return result, err
@@ -233,6 +234,9 @@ func (p *profile) RunPreFilterPlugins(ctx context.Context, state fwk.CycleState,
 
 func (p *profile) RunScorePlugins(ctx context.Context, state fwk.CycleState, pod *v1.Pod, nodes []fwk.NodeInfo) ([]fwk.NodePluginScores, *fwk.Status) {
 	scores, status := p.Framework.RunScorePlugins(ctx, state, pod, nodes)
+	if p.r.quiet {
+		return scores, status
+	}
 	for i, node := range scores {
 		row := []any{node.Name, node.TotalScore}
 		for _, s := range node.Scores {

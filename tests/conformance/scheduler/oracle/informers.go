@@ -1,6 +1,8 @@
 package main
 
 import (
+	"reflect"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
@@ -11,8 +13,6 @@ import (
 	"k8s.io/client-go/informers/resource"
 	"k8s.io/client-go/informers/storage"
 	"k8s.io/client-go/tools/cache"
-
-	"reflect"
 )
 
 // informer is a shared informer without a reflector: what is written to it reaches the handlers

@@ -16,9 +16,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
@@ -34,6 +36,8 @@ type Case struct {
 	Config json.RawMessage `json:"config,omitempty"` // KubeSchedulerConfiguration
 	Random uint64          `json:"random,omitempty"` // where the first preemption begins its search
 	Steps  []Step          `json:"steps"`
+
+	Measured int `json:"measured,omitempty"` // steps at the end that count in a measurement
 }
 
 // Step is one change of the cluster. Afterwards the scheduler works until it has nothing to do.
@@ -117,6 +121,53 @@ func solve(c *Case) *Answer {
 	return answer
 }
 
+// bench says how many pods a second the scheduler places in the measured steps of a case.
+func bench(c *Case) (float64, error) {
+	ctx, cancel := context.WithCancel(klog.NewContext(context.Background(), logr.Discard()))
+	defer cancel()
+	cl, r, err := start(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	r.quiet = true
+	objects := make([]runtime.Object, len(c.Steps))
+	for i := range c.Steps {
+		if objects[i], err = decode(c.Steps[i].Put); err != nil {
+			return 0, err
+		}
+	}
+	var began time.Time
+	placed := 0
+	for i, obj := range objects {
+		if i == len(objects)-c.Measured {
+			began, placed = time.Now(), 0
+		}
+		cl.put(obj)
+		for r.ready() {
+			if a := r.scheduleOne(ctx, i); a != nil && a.Node != "" {
+				placed++
+			}
+		}
+	}
+	return float64(placed) / time.Since(began).Seconds(), nil
+}
+
+func benchAll(in io.Reader) error {
+	decoder := json.NewDecoder(bufio.NewReader(in))
+	for decoder.More() {
+		var c Case
+		if err := decoder.Decode(&c); err != nil {
+			return err
+		}
+		rate, err := bench(&c)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s %.0f\n", c.ID, rate)
+	}
+	return nil
+}
+
 func run(in io.Reader, out io.Writer) error {
 	reader := bufio.NewReaderSize(in, 1<<20)
 	writer := bufio.NewWriterSize(out, 1<<20)
@@ -144,14 +195,21 @@ func run(in io.Reader, out io.Writer) error {
 }
 
 func main() {
+	measure := flag.Bool("bench", false, "print pods per second for each case")
 	flag.Parse()
 	klog.SetLogger(logr.Discard())
-	runtime.ErrorHandlers = nil
+	utilruntime.ErrorHandlers = nil
 	// Reuses a ranking for half a second of real time: not a function of what the scheduler sees.
 	if err := utilfeature.DefaultMutableFeatureGate.Set("OpportunisticBatching=false"); err != nil {
 		panic(err)
 	}
-	if err := run(os.Stdin, os.Stdout); err != nil {
+	var err error
+	if *measure {
+		err = benchAll(os.Stdin)
+	} else {
+		err = run(os.Stdin, os.Stdout)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "oracle:", err)
 		os.Exit(1)
 	}
