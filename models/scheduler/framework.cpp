@@ -303,21 +303,28 @@ Status Profile::run_pre_score(Cycle& cycle, const NodeList& nodes) const {
   return {};
 }
 
+bool Profile::prepared_to_score(const Plugin& plugin) const {
+  const auto preparing = at(kPreScore);
+  return plugin.misses_pre_score().empty() ||
+         std::find(preparing.begin(), preparing.end(), &plugin) != preparing.end();
+}
+
 Status Profile::add_scores(Cycle& cycle, const Plugin& plugin, const NodeList& nodes,
                            std::vector<int64_t>* scores, std::vector<int64_t>* totals) const {
   scores->resize(nodes.size());
-  Status s = plugin.score_nodes(cycle, nodes, *scores);
+  Status s = prepared_to_score(plugin) ? plugin.score_nodes(cycle, nodes, *scores)
+                                       : Status::error(plugin.misses_pre_score());
   if (!s.ok()) {
-    return Status::error(
-        fmt::format("running Score plugin \"{}\": {}", plugin.name(), s.message()));
+    return Status::error(fmt::format("running Score plugins: plugin \"{}\" failed with: {}",
+                                     plugin.name(), s.message()));
   }
   const int64_t w = weight(plugin.id());
   for (size_t i = 0; i < nodes.size(); ++i) {
     int64_t& score = (*scores)[i];
     if (score < 0 || score > kMaxNodeScore) {
       return Status::error(fmt::format(
-          "plugin \"{}\" returns an invalid score {}, it should in the range of [0, 100] after "
-          "normalizing",
+          "applying score defaultWeights on Score plugins: plugin \"{}\" returns an invalid score "
+          "{}, it should in the range of [0, 100] after normalizing",
           plugin.name(), score));
     }
     score *= w;

@@ -54,6 +54,8 @@ class Profile {
   std::string_view plugin_name(PluginId id) const;
   Plugin* find(std::string_view name) const;
   bool has(Points point) const { return !at(point).empty(); }
+  // False for a score plugin that needs its PreScore and is not enabled there.
+  bool prepared_to_score(const Plugin& plugin) const;
   std::span<Plugin* const> at(Points single_point) const;
   int64_t weight(PluginId id) const { return weights_[static_cast<size_t>(id)]; }
   // Every plugin's registered events, in order of the plugins.

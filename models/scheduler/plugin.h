@@ -207,6 +207,8 @@ class Plugin {
   }
   virtual Status post_filter(Cycle&, const NodeStatuses&, Nominating*) { return {}; }
 
+  // What a plugin that scores by what its PreScore found says where that point is off for it.
+  virtual std::string_view misses_pre_score() const { return {}; }
   virtual Status pre_score(Cycle&, const NodeList&) { return {}; }
   // Scores all nodes, then brings the scores to 0..100.
   virtual Status score_nodes(Cycle&, const NodeList&, std::span<int64_t> /*scores*/) const {
@@ -277,6 +279,10 @@ class PluginBase : public Plugin {
     static_assert(detail::implemented<D>() == D::kPoints,
                   "a plugin must implement exactly the points it claims");
     return D::kPoints;
+  }
+  std::string_view misses_pre_score() const final {
+    if constexpr (requires { D::kMissesPreScore; }) return D::kMissesPreScore;
+    return {};
   }
   Points local() const final {
     if constexpr (requires { D::kLocal; }) return D::kLocal;

@@ -419,6 +419,7 @@ bool Scheduler::score_remembered(Cycle& cycle, const NodeList& nodes, Decision* 
   others.clear();
   for (const Plugin* p : profile.at(kScore)) {
     if (cycle.state->skip_score.contains(p->id())) continue;
+    if (!profile.prepared_to_score(*p)) return false;
     ((p->local() & kScore) != 0 ? locals : others).push_back(p);
   }
   const auto total = [&](const NodeInfo& node) {

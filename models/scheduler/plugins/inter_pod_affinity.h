@@ -17,6 +17,8 @@ class InterPodAffinity final : public PluginBase<InterPodAffinity> {
  public:
   static constexpr std::string_view kName = "InterPodAffinity";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  static constexpr std::string_view kMissesPreScore =
+      "failed to read \"PreScoreInterPodAffinity\" from cycleState: not found";
   using Args = InterPodAffinityArgs;
 
   explicit InterPodAffinity(const Args& args);

@@ -17,6 +17,8 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
  public:
   static constexpr std::string_view kName = "PodTopologySpread";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  static constexpr std::string_view kMissesPreScore =
+      "error reading \"PreScorePodTopologySpread\" from cycleState: not found";
   using Args = PodTopologySpreadArgs;
 
   PodTopologySpread(const Args& args, ClusterCache& cluster);

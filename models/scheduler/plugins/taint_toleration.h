@@ -11,6 +11,8 @@ class TaintToleration final : public PluginBase<TaintToleration> {
  public:
   static constexpr std::string_view kName = "TaintToleration";
   static constexpr Points kPoints = kFilter | kPreScore | kScore;
+  static constexpr std::string_view kMissesPreScore =
+      "failed to read \"PreScoreTaintToleration\" from cycleState: not found";
   static constexpr Points kLocal = kFilter | kScore;
 
   std::vector<EventRegistration> events() const override;
