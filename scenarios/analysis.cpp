@@ -423,8 +423,9 @@ class Analyst {
       if (!in.group.starts_with("unschedulable/")) continue;
       std::string command;
       if (!scenario_.spec.cluster.node_pools.empty()) {
+        const int32_t count = scenario_.spec.cluster.node_pools[0].count.value_or(0);
         command = fmt::format("mainspring run {} --set cluster.nodePools[0].count={}",
-                              scenario_.file, scenario_.spec.cluster.node_pools[0].count + 1);
+                              scenario_.file, count + 1);
       }
       r_.hints.push_back({"Pods waited for room: see what one more node changes", command});
       break;

@@ -106,6 +106,11 @@ struct ActionFacts {
   double begin = 0;
   std::optional<double> end;
   std::string output;
+
+  // As kubectl words failures.
+  bool failed() const {
+    return output.starts_with("error: ") || output.starts_with("Error from server");
+  }
 };
 
 // Several of a kind that come close together are one.

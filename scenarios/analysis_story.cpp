@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <set>
 
 #include "scenarios/analysis.h"
@@ -25,6 +26,14 @@ std::string span_text(double seconds) {
 std::string ms_text(double ms) {
   if (ms >= 1000) return fmt::format("{:.2f} s", ms / 1000);
   return ms >= 10 ? fmt::format("{:.0f} ms", ms) : fmt::format("{:.1f} ms", ms);
+}
+
+std::string share_text(uint64_t part, uint64_t whole) {
+  if (whole == 0 || part >= whole) return part == 0 ? "0 %" : "100 %";
+  const double share = 100 * static_cast<double>(part) / static_cast<double>(whole);
+  if (share >= 99) return fmt::format("{:.1f} %", std::floor(share * 10) / 10);
+  if (share >= 10) return fmt::format("{:.0f} %", share);
+  return share < 0.01 ? "less than 0.01 %" : fmt::format("{:.2g} %", share);
 }
 
 std::string count_text(uint64_t n, std::string_view noun) {
@@ -119,7 +128,11 @@ class Storyteller {
     scalings();
     for (const Rollout& r : f_.rollouts) rollout(r);
     for (size_t i = 0; i < f_.actions.size(); ++i) {
-      if (f_.actions[i].line.starts_with("drain ")) drain(i);
+      if (f_.actions[i].failed()) {
+        failed_action(i);
+      } else if (f_.actions[i].line.starts_with("drain ")) {
+        drain(i);
+      }
     }
     troubles();
     failures();
@@ -147,10 +160,8 @@ class Storyteller {
 
   std::string failed_text(const RequestSum& sum) const {
     if (sum.failed == 0) return sum.ok > 0 ? "no request failed" : "";
-    const double share =
-        100 * static_cast<double>(sum.failed) / static_cast<double>(sum.ok + sum.failed);
-    return fmt::format("{} failed ({:.2g} %), the last until {}", count_text(sum.failed, "request"),
-                       share, span_text(sum.last_failure));
+    return fmt::format("{} failed ({}), the last until {}", count_text(sum.failed, "request"),
+                       share_text(sum.failed, sum.ok + sum.failed), span_text(sum.last_failure));
   }
   static std::string kinds_text(const RequestSum& sum) {
     std::string out;
@@ -404,19 +415,21 @@ class Storyteller {
   // --- load and autoscaling ---------------------------------------------------------------------
 
   // Requests per second in the busiest ten seconds.
+  // The rate at the top of a load: the median of those ten seconds that have at least half of the
+  // most. Requests count when they end, so that a backlog makes a peak that no user sent.
   static double top_rate(const ServiceFacts& s, double from, double until) {
-    double best = 0;
-    double bin = -1;
-    uint64_t n = 0;
+    std::map<double, double> rates;
     for (const RequestBucket& b : s.buckets) {
       if (b.begin < from || b.begin >= until) continue;
-      const double mine = std::floor(b.begin / 10);
-      if (mine != bin) n = 0;
-      bin = mine;
-      n += b.ok + b.failed;
-      best = std::max(best, static_cast<double>(n) / std::max(10.0, b.width));
+      rates[std::floor(b.begin / 10)] +=
+          static_cast<double>(b.ok + b.failed) / std::max(10.0, b.width);
     }
-    return best;
+    std::vector<double> sorted;
+    for (const auto& [bin, rate] : rates) sorted.push_back(rate);
+    std::sort(sorted.begin(), sorted.end());
+    if (sorted.empty()) return 0;
+    const auto top = std::lower_bound(sorted.begin(), sorted.end(), sorted.back() / 2);
+    return *(top + (sorted.end() - top) / 2);
   }
 
   // The begin of the first three stretches of ten seconds from `from` on, one after another, whose
@@ -634,6 +647,16 @@ class Storyteller {
     if (!mark.empty()) {
       e.because.push_back(because("the pod template was changed by kubectl", r.begin, mark));
     }
+  }
+
+  void failed_action(size_t number) {
+    const ActionFacts& a = f_.actions[number];
+    std::string said = a.output.substr(0, a.output.find('\n'));
+    if (said.starts_with("error: ")) said.erase(0, 7);
+    if (said.ends_with('.')) said.pop_back();
+    StoryEntry& e = add(a.begin, a.end.value_or(a.begin), Severity::kBad,
+                        fmt::format("kubectl {} failed: {}.", a.line, said));
+    e.because.push_back(because("kubectl " + a.line, a.begin, mark_id("action", number)));
   }
 
   void drain(size_t number) {

@@ -49,6 +49,8 @@ std::vector<StoryEntry> tell_story(const LoadedScenario& scenario, const Facts& 
 std::string span_text(double seconds);
 // "118 ms", "1.84 s".
 std::string ms_text(double ms);
+// What share `part` is of `whole`: "0.4 %", "12 %", "99.9 %"; "100 %" only for all of it.
+std::string share_text(uint64_t part, uint64_t whole);
 // "1 pod", "3 pods".
 std::string count_text(uint64_t n, std::string_view noun);
 

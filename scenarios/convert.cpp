@@ -55,7 +55,7 @@ node::AppRule convert_app(const LoadedScenario& s, const spec::AppSpec& app) {
   b->exit_code = app.exit_code;
   b->crash_per_mille = static_cast<int32_t>(share(app.crash_probability) * 1000 + 0.5);
   b->crash_after = distribution(app.crash_after);
-  b->crash_code = app.crash_code;
+  b->crash_code = app.crash_code.value_or(1);
   b->shutdown = distribution(app.shutdown);
   b->ignores_sigterm = app.ignores_sigterm;
   node::AppRule rule;
@@ -123,11 +123,11 @@ cloud::Cloud::Options convert_cloud(const LoadedScenario& s,
     pool.type.cpu_milli = milli_or(p.cpu, pool.type.cpu_milli);
     pool.type.memory_bytes = value_or(p.memory, pool.type.memory_bytes);
     pool.type.disk_bytes = value_or(p.disk, pool.type.disk_bytes);
-    pool.type.max_pods = p.max_pods;
+    pool.type.max_pods = p.max_pods.value_or(pool.type.max_pods);
     pool.type.price_per_hour_micros = static_cast<int64_t>(number(p.price_per_hour) * 1e6 + 0.5);
     pool.region = p.region;
     if (!p.zones.empty()) pool.zones.assign(p.zones.begin(), p.zones.end());
-    pool.initial = p.count;
+    pool.initial = p.count.value_or(0);
     pool.boot = distribution(p.boot_time);
     pool.labels = p.labels;
     pool.taints = p.taints;
@@ -184,8 +184,8 @@ traffic::TrafficOptions convert_traffic(const LoadedScenario& s) {
     std::tie(service.ns, service.name) = qualified(s, b.service);
     service.cpu = distribution(b.cpu);
     service.latency = distribution(b.latency);
-    service.concurrency = b.concurrency;
-    service.queue = b.queue;
+    service.concurrency = b.concurrency.value_or(service.concurrency);
+    service.queue = b.queue.value_or(service.queue);
     service.error_rate = share(b.error_rate);
     for (const spec::CallSpec& c : b.calls) {
       traffic::CallOptions call;
@@ -226,14 +226,14 @@ std::vector<faults::FaultSpec> convert_faults(const LoadedScenario& s) {
       fault.target.workload = t.workload;
       fault.target.pod = t.pod;
       fault.target.container = t.container;
-      fault.target.count = t.count;
-      fault.exit_code = f.container_crash->exit_code;
+      fault.target.count = t.count.value_or(1);
+      fault.exit_code = f.container_crash->exit_code.value_or(1);
     } else if (f.node_crash) {
       fault.kind = "node_crash";
       fault.target.node = f.node_crash->node;
       fault.target.pool = f.node_crash->pool;
       fault.target.zone = f.node_crash->zone;
-      fault.target.count = f.node_crash->count;
+      fault.target.count = f.node_crash->count.value_or(1);
       fault.duration = duration_or_zero(f.node_crash->duration);
     } else if (f.zone_outage) {
       fault.kind = "zone_outage";

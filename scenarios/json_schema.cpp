@@ -44,6 +44,7 @@ Json scalar(const FieldInfo& field) {
     case FieldType::kMicroTime:
       break;
   }
+  if (field.has(FieldInfo::kNumber)) return out.set("type", Json::array({"string", "number"}));
   out.set("type", "string");
   if (field.enum_info && !field.enum_info->open) {
     Json values = Json::array();

@@ -17,8 +17,9 @@
 #include "models/api/validation.h"
 #include "models/api/yaml.h"
 #include "models/traffic/options.h"
+#include "scenarios/checks.h"
 #include "scenarios/convert.h"
-#include "scenarios/trace_file.h"
+#include "scenarios/kubectl/kubectl_loop.h"
 #include "scenarios/units.h"
 #include "sim/hash.h"
 
@@ -79,280 +80,6 @@ std::vector<fs::path> descend(const std::vector<fs::path>& folders, const std::s
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
-}
-
-// Checks values that the schema only knows as text, each with the place it stands at.
-class Checker {
- public:
-  Checker(Diagnostics& diagnostics, std::string prefix)
-      : diagnostics_(diagnostics), prefix_(std::move(prefix)) {}
-
-  void at(const Json& tree, std::string path) {
-    tree_ = &tree;
-    path_ = std::move(path);
-  }
-  template <class Parse>
-  void parsed(std::string_view field, std::string_view text, std::string_view expected,
-              Parse parse) {
-    if (text.empty() || parse(text)) return;
-    bad(field, fmt::format("expected {}, got \"{}\"", expected, text));
-  }
-  void duration(std::string_view field, std::string_view text) {
-    parsed(field, text, "a duration such as 90s or 1h30m",
-           [](std::string_view t) { return parse_duration(t).has_value(); });
-  }
-  void probability(std::string_view field, std::string_view text) {
-    parsed(field, text, "a probability such as 30%, 3/10 or 0.3",
-           [](std::string_view t) { return parse_probability(t).has_value(); });
-  }
-  void number(std::string_view field, std::string_view text) {
-    parsed(field, text, "a number of at least 0",
-           [](std::string_view t) { return parse_number(t).has_value(); });
-  }
-  void distribution(std::string_view field, std::string_view text) {
-    sim::Distribution d;
-    const std::string problem = sim::parse_distribution(text, d);
-    if (!problem.empty()) bad(field, problem);
-  }
-  void bad(std::string_view field, std::string message) {
-    const Json* value = tree_->find(field);
-    diagnostics_.error(value ? value->position() : tree_->position(),
-                       fmt::format("{} {}{}{}", prefix_, path_, path_.empty() ? "" : ".", field),
-                       std::move(message));
-  }
-
- private:
-  Diagnostics& diagnostics_;
-  std::string prefix_;
-  const Json* tree_ = nullptr;
-  std::string path_;
-};
-
-std::string indexed(std::string_view list, size_t i) { return fmt::format("{}[{}]", list, i); }
-
-void check_cluster(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
-  const Json& cluster = tree["cluster"];
-  std::set<std::string> names;
-  size_t i = 0;
-  for (const spec::NodePoolSpec& pool : s.cluster.node_pools) {
-    check.at(cluster["nodePools"][i], "cluster." + indexed("nodePools", i));
-    ++i;
-    check.distribution("bootTime", pool.boot_time);
-    check.number("pricePerHour", pool.price_per_hour);
-    if (!names.insert(pool.name.str()).second) check.bad("name", "another pool has this name");
-    const auto positive = [&](std::string_view field, const api::Quantity& q) {
-      if (q.value() < 0) check.bad(field, "must be greater than 0");
-    };
-    positive("cpu", pool.cpu);
-    positive("memory", pool.memory);
-    positive("disk", pool.disk);
-  }
-  check.at(cluster, "cluster");
-  if (s.cluster.node_pools.empty()) check.bad("nodePools", "expected at least one pool of nodes");
-  check.parsed("registryBandwidth", s.cluster.registry_bandwidth,
-               "bytes per second such as 100MB/s",
-               [](std::string_view t) { return parse_bandwidth(t).has_value(); });
-  if (s.cluster.control_plane) {
-    const spec::ControlPlaneSpec& c = *s.cluster.control_plane;
-    check.at(cluster["controlPlane"], "cluster.controlPlane");
-    check.duration("requestLatency", c.request_latency);
-    check.duration("watchLatency", c.watch_latency);
-    check.duration("latencyJitter", c.latency_jitter);
-    check.duration("nodeMonitorGracePeriod", c.node_monitor_grace_period);
-    check.duration("podEvictionTimeout", c.pod_eviction_timeout);
-    check.duration("hpaSyncPeriod", c.hpa_sync_period);
-    check.duration("hpaDownscaleStabilization", c.hpa_downscale_stabilization);
-  }
-}
-
-void check_behaviors(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
-  size_t i = 0;
-  for (const spec::AppSpec& app : s.apps) {
-    check.at(tree["apps"][i], indexed("apps", i));
-    ++i;
-    check.distribution("startup", app.startup);
-    check.distribution("warmup", app.warmup);
-    check.distribution("crashAfter", app.crash_after);
-    check.distribution("shutdown", app.shutdown);
-    if (!app.run_for.empty()) check.distribution("runFor", app.run_for);
-    check.probability("crashProbability", app.crash_probability);
-  }
-  i = 0;
-  for (const spec::ServiceBehavior& service : s.services) {
-    const std::string path = indexed("services", i);
-    const Json& own = tree["services"][i];
-    ++i;
-    check.at(own, path);
-    check.distribution("cpu", service.cpu);
-    check.distribution("latency", service.latency);
-    check.probability("errorRate", service.error_rate);
-    size_t k = 0;
-    for (const spec::CallSpec& call : service.calls) {
-      check.at(own["calls"][k], path + "." + indexed("calls", k));
-      ++k;
-      check.probability("probability", call.probability);
-      check.duration("timeout", call.timeout);
-    }
-  }
-}
-
-void check_trace(const spec::TrafficSpec& t, const fs::path& folder, Checker& check) {
-  if (t.file.empty()) {
-    check.bad("file", "expected a CSV file");
-    return;
-  }
-  const std::string path = (folder / t.file.str()).string();
-  std::string text, error;
-  std::vector<traffic::RatePoint> rows;
-  if (!read_file(path, text)) {
-    check.bad("file", fmt::format("{} cannot be read", path));
-  } else if (!parse_rate_trace(text, t.column.str(), rows, error)) {
-    check.bad("file", fmt::format("{}: {}", path, error));
-  }
-}
-
-void check_traffic(const spec::ScenarioFile& s, const Json& tree, const fs::path& folder,
-                   Checker& check) {
-  size_t i = 0;
-  for (const spec::TrafficSpec& t : s.traffic) {
-    const std::string path = indexed("traffic", i);
-    const Json& own = tree["traffic"][i];
-    ++i;
-    check.at(own, path);
-    check.duration("timeout", t.timeout);
-    check.number("rate", t.rate);
-    check.number("peak", t.peak);
-    check.number("scale", t.scale);
-    check.duration("from", t.from);
-    check.duration("until", t.until);
-    check.duration("peakAt", t.peak_at);
-    check.duration("peakFor", t.peak_for);
-    check.duration("rampUp", t.ramp_up);
-    check.duration("period", t.period);
-    const bool by_rate = t.shape != "Ramp" && t.shape != "Trace";
-    if (by_rate && t.rate.empty()) check.bad("rate", "expected requests per second");
-    if (t.shape == "Ramp" && t.points.size() < 2)
-      check.bad("points", "expected at least two points");
-    if (t.shape == "Trace") check_trace(t, folder, check);
-    if ((t.shape == "Spike" || t.shape == "Diurnal") && t.peak.empty()) {
-      check.bad("peak", "expected requests per second");
-    }
-    size_t k = 0;
-    for (const spec::ShapePoint& point : t.points) {
-      check.at(own["points"][k], path + "." + indexed("points", k));
-      ++k;
-      check.duration("at", point.at);
-      check.number("rate", point.rate);
-    }
-  }
-}
-
-void check_faults(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
-  std::set<std::string> zones, pools;
-  std::vector<std::string_view> zone_names;
-  for (const spec::NodePoolSpec& pool : s.cluster.node_pools) {
-    pools.insert(pool.name.str());
-    for (const api::Str& z : pool.zones) zones.insert(z.str());
-  }
-  if (zones.empty()) zones.insert("zone-a");
-  for (const std::string& z : zones) zone_names.push_back(z);
-  const auto known_zone = [&](const api::Str& zone) {
-    if (zone.empty() || zones.contains(zone.str())) return;
-    const std::string_view near = api::nearest(zone, zone_names);
-    check.bad("zone", fmt::format("no pool has machines in zone \"{}\"{}", zone.view(),
-                                  near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near)));
-  };
-  size_t i = 0;
-  for (const spec::FaultEntry& f : s.faults) {
-    const std::string path = indexed("faults", i);
-    const Json& own = tree["faults"][i];
-    ++i;
-    check.at(own, path);
-    check.duration("at", f.at);
-    const int kinds = f.container_crash.has_value() + f.node_crash.has_value() +
-                      f.zone_outage.has_value() + f.traffic_spike.has_value();
-    if (kinds != 1) {
-      check.bad("at", "expected one of containerCrash, nodeCrash, zoneOutage, trafficSpike");
-    }
-    if (f.node_crash) {
-      check.at(own["nodeCrash"], path + ".nodeCrash");
-      check.duration("duration", f.node_crash->duration);
-      known_zone(f.node_crash->zone);
-      if (!f.node_crash->pool.empty() && !pools.contains(f.node_crash->pool.str())) {
-        check.bad("pool", fmt::format("no pool is named \"{}\"", f.node_crash->pool.view()));
-      }
-    }
-    if (f.zone_outage) {
-      check.at(own["zoneOutage"], path + ".zoneOutage");
-      check.duration("duration", f.zone_outage->duration);
-      known_zone(f.zone_outage->zone);
-    }
-    if (f.traffic_spike) {
-      check.at(own["trafficSpike"], path + ".trafficSpike");
-      check.number("factor", f.traffic_spike->factor);
-      check.duration("duration", f.traffic_spike->duration);
-      check.duration("rampUp", f.traffic_spike->ramp_up);
-      const bool found =
-          f.traffic_spike->traffic.empty() ||
-          std::any_of(s.traffic.begin(), s.traffic.end(), [&](const spec::TrafficSpec& t) {
-            return t.name == f.traffic_spike->traffic;
-          });
-      if (!found) check.bad("traffic", "no traffic entry has this name");
-    }
-  }
-}
-
-void check_expectations(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
-  size_t i = 0;
-  for (const spec::Expectation& e : s.expectations) {
-    const std::string path = indexed("expectations", i);
-    const Json& own = tree["expectations"][i];
-    ++i;
-    const auto window = [&](const api::Str& from, const api::Str& until) {
-      check.duration("from", from);
-      check.duration("until", until);
-    };
-    const int kinds = e.availability.has_value() + e.latency.has_value() +
-                      e.pods_pending.has_value() + e.recovery.has_value() + e.cost.has_value() +
-                      e.flapping.has_value() + e.series.has_value();
-    check.at(own, path);
-    if (kinds != 1) {
-      check.bad("name",
-                "expected one of availability, latency, podsPending, recovery, cost, flapping, "
-                "series");
-    }
-    if (e.availability) {
-      check.at(own["availability"], path + ".availability");
-      check.probability("atLeast", e.availability->at_least);
-      window(e.availability->from, e.availability->until);
-    }
-    if (e.latency) {
-      check.at(own["latency"], path + ".latency");
-      check.duration("atMost", e.latency->at_most);
-      window(e.latency->from, e.latency->until);
-      check.parsed("percentile", e.latency->percentile, "p50, p90, p95, p99 or p99.9",
-                   [](std::string_view t) {
-                     return t == "p50" || t == "p90" || t == "p95" || t == "p99" || t == "p99.9";
-                   });
-    }
-    if (e.pods_pending) {
-      check.at(own["podsPending"], path + ".podsPending");
-      check.duration("longerThan", e.pods_pending->longer_than);
-    }
-    if (e.recovery) {
-      check.at(own["recovery"], path + ".recovery");
-      check.duration("within", e.recovery->within);
-    }
-    if (e.cost) {
-      check.at(own["cost"], path + ".cost");
-      check.number("atMost", e.cost->at_most);
-    }
-    if (e.series) {
-      check.at(own["series"], path + ".series");
-      check.number("value", e.series->value);
-      window(e.series->from, e.series->until);
-    }
-  }
 }
 
 // Sets the value at "a.b[2].c", making mappings on the way.
@@ -416,6 +143,16 @@ bool read_file(const std::string& path, std::string& text) {
   return !file.bad();
 }
 
+std::string why_unreadable(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return "no such file";
+  if (fs::is_directory(path, error)) return "is a folder, expected a file";
+  if (fs::file_size(path, error) > kMaxFileBytes && !error) {
+    return fmt::format("is larger than {} MiB", kMaxFileBytes >> 20);
+  }
+  return "cannot be read";
+}
+
 std::vector<std::string> expand_glob(const std::string& pattern) {
   std::error_code error;
   if (fs::is_directory(pattern, error)) return expand_glob((fs::path(pattern) / "**/*").string());
@@ -446,7 +183,7 @@ void load_manifest(const std::string& path, Diagnostics& diagnostics,
   const uint16_t file = diagnostics.add_file(path);
   std::string text;
   if (!read_file(path, text)) {
-    diagnostics.error(api::Position(file, 1, 1), "", "cannot be read");
+    diagnostics.error(api::Position(file, 0, 0), "", why_unreadable(path));
     return;
   }
   for (const Json& document : api::read_documents(text, file, &diagnostics)) {
@@ -488,21 +225,16 @@ class ScenarioReader {
     override_fields(overrides);
     const std::string prefix = fmt::format("Scenario/{}", tree_["metadata"]["name"].as_view());
     spec::ScenarioFile& s = loaded_.spec;
-    api::decode_struct(spec::ScenarioFile::kType, tree_, &s, diagnostics_, prefix);
+    api::decode_struct(spec::ScenarioFile::kType, tree_, &s, diagnostics_, prefix,
+                       api::UnknownFields::kRefuse);
     api::set_struct_defaults(spec::ScenarioFile::kType, &s);
+    api::validate_struct(spec::ScenarioFile::kType, &s, diagnostics_, tree_, prefix);
 
     Checker check(diagnostics_, prefix);
-    check.at(tree_, "");
-    check.duration("horizon", s.horizon);
-    check.parsed("epoch", s.epoch, "a time such as 2026-01-05T09:00:00Z",
-                 [](std::string_view t) { return api::parse_time(t).has_value(); });
-    check_cluster(s, tree_, check);
-    check_behaviors(s, tree_, check);
-    check_traffic(s, tree_, folder_, check);
-    check_faults(s, tree_, check);
-    check_expectations(s, tree_, check);
-    read_manifests(prefix);
+    check_scenario(s, tree_, folder_, check);
+    const bool complete = read_manifests(prefix);
     read_timeline(check);
+    if (complete) check_names(loaded_, made_later_, tree_, check);
     finish(check);
     return std::move(loaded_);
   }
@@ -513,7 +245,7 @@ class ScenarioReader {
   bool read_tree() {
     std::string text;
     if (!read_file(loaded_.file, text)) {
-      diagnostics_.error(api::Position(file_, 1, 1), "", "cannot be read");
+      diagnostics_.error(api::Position(file_, 0, 0), "", why_unreadable(loaded_.file));
       return false;
     }
     hash_ = sim::hash64(text);
@@ -549,7 +281,9 @@ class ScenarioReader {
     }
   }
 
-  void read_manifests(const std::string& prefix) {
+  // False if an object may be missing for want of a file or for an error in one.
+  bool read_manifests(const std::string& prefix) {
+    const size_t errors = diagnostics_.errors();
     const api::List<api::Str>& manifests = loaded_.spec.manifests;
     for (size_t i = 0; i < manifests.size(); ++i) {
       const std::string pattern = (folder_ / manifests[i].str()).string();
@@ -562,6 +296,7 @@ class ScenarioReader {
       for (const std::string& f : files) load_manifest(f, diagnostics_, loaded_.objects);
     }
     for (const api::ObjectRef& o : loaded_.objects) mix(api::hash64(*o));
+    return diagnostics_.errors() == errors;
   }
 
   void read_timeline(Checker& check) {
@@ -569,17 +304,30 @@ class ScenarioReader {
     for (const spec::TimelineStep& step : loaded_.spec.timeline) {
       check.at(tree_["timeline"][i], indexed("timeline", i));
       ++i;
-      check.duration("at", step.at);
       std::string problem;
       std::optional<KubectlCommand> command = parse_kubectl(step.kubectl, problem);
       if (!command) {
         check.bad("kubectl", problem);
         continue;
       }
-      for (const api::Str& name : step.files) {
-        const std::vector<std::string> files = expand_glob((folder_ / name.str()).string());
-        if (files.empty()) check.bad("files", fmt::format("no file matches {}", name.view()));
+      // `files`, or what -f names in the command itself.
+      std::vector<std::string> names;
+      for (const api::Str& name : step.files) names.push_back(name.str());
+      const std::string named = command->flag("filename");
+      const bool inline_file = names.empty() && !named.empty() && named != "-";
+      if (inline_file) names.push_back(named);
+      for (const std::string& name : names) {
+        const std::vector<std::string> files = expand_glob((folder_ / name).string());
+        if (files.empty()) {
+          check.bad(inline_file ? "kubectl" : "files", fmt::format("no file matches {}", name));
+        }
         for (const std::string& f : files) read_step_file(f, *command);
+      }
+      const bool needs_file = command->verb == "apply" || command->verb == "replace";
+      if (needs_file && names.empty()) {
+        check.bad("kubectl", fmt::format("kubectl {} needs -f FILE", command->verb));
+      } else if (!make_kubectl_job(*command, problem)) {
+        check.bad("kubectl", problem);
       }
       loaded_.timeline.push_back(
           {parse_duration(step.at).value_or(sim::Duration()), *command, step.background});
@@ -597,7 +345,12 @@ class ScenarioReader {
       api::decode_all(document, diagnostics_, &checked);
       validate_objects(checked, 0, document, diagnostics_);
       command.documents.push_back(document);
-      for (const api::ObjectRef& o : checked) mix(api::hash64(*o));
+      for (const api::ObjectRef& o : checked) {
+        mix(api::hash64(*o));
+        const api::Ref<api::Object> placed = api::clone(*o);
+        if (placed->metadata.namespace_.empty()) placed->metadata.namespace_ = command.ns;
+        made_later_.push_back(placed);
+      }
     }
   }
 
@@ -609,8 +362,8 @@ class ScenarioReader {
     }
     // What only the model can tell: calls in a circle, names used twice, times that go back.
     if (diagnostics_.ok()) {
-      for (const std::string& problem : traffic::validate(convert_traffic(loaded_))) {
-        diagnostics_.error(tree_.position(), "", problem);
+      for (const traffic::Problem& problem : traffic::validate(convert_traffic(loaded_))) {
+        diagnostics_.error(api::place_of(tree_, problem.entry), problem.entry, problem.text);
       }
     }
     const std::optional<api::Time> epoch = api::parse_time(loaded_.spec.epoch);
@@ -624,6 +377,7 @@ class ScenarioReader {
   uint16_t file_;
   Json tree_;
   uint64_t hash_ = 0;
+  std::vector<api::ObjectRef> made_later_;  // what the timeline applies
   LoadedScenario loaded_;
 };
 

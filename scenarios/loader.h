@@ -55,6 +55,8 @@ std::vector<std::string> notes_on_kept_kinds(const std::vector<api::ObjectRef>& 
 std::vector<std::string> expand_glob(const std::string& pattern);
 // False, with nothing in `text`, when the file cannot be read.
 bool read_file(const std::string& path, std::string& text);
+// Why it cannot be read: "no such file", "is a folder", ...
+std::string why_unreadable(const std::string& path);
 
 // The JSON Schema (draft 2020-12) of the scenario file.
 api::Json scenario_json_schema();

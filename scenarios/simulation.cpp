@@ -94,8 +94,8 @@ int creation_rank(api::Kind kind) {
 }  // namespace
 
 Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options)
-    : world_(options.seed.value_or(static_cast<uint64_t>(scenario.spec.seed))),
-      seed_(options.seed.value_or(static_cast<uint64_t>(scenario.spec.seed))),
+    : world_(options.seed.value_or(static_cast<uint64_t>(scenario.spec.seed.value_or(1)))),
+      seed_(options.seed.value_or(static_cast<uint64_t>(scenario.spec.seed.value_or(1)))),
       end_(sim::SimTime() + scenario.horizon) {
   if (!options.keep_journal) world_.journal().set_storage(sim::JournalStorage::kDigestOnly);
   server_ = world_.add<apiserver::ApiServer>(server_options(scenario));

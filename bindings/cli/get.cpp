@@ -46,8 +46,15 @@ bool parse_resources(const GetArguments& arguments, const Terminal& terminal,
       const size_t slash = one.find('/');
       const api::KindInfo* kind = api::kind_by_resource(one.substr(0, slash));
       if (!kind) {
-        print_error(terminal, fmt::format("the server doesn't have a resource type \"{}\"",
-                                          one.substr(0, slash)));
+        std::vector<std::string_view> names;
+        for (const api::KindInfo& k : api::all_kinds()) {
+          if (!k.resource.empty()) names.push_back(k.resource);
+        }
+        const std::string_view near = api::nearest(one.substr(0, slash), names);
+        print_error(
+            terminal,
+            fmt::format("the server doesn't have a resource type \"{}\"{}", one.substr(0, slash),
+                        near.empty() ? "" : fmt::format(", did you mean \"{}\"?", near)));
         return false;
       }
       if (slash != std::string::npos) {
@@ -171,7 +178,7 @@ int get_command(const GetArguments& arguments, const Terminal& terminal) {
   std::optional<sim::Duration> at;
   if (!arguments.at.empty()) {
     at = scenarios::parse_duration(arguments.at);
-    if (!at) {
+    if (!at || *at < sim::Duration()) {
       print_error(terminal, fmt::format("--at: expected a duration such as 12m30s, got \"{}\"",
                                         arguments.at));
       return kUsage;

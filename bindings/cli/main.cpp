@@ -1,5 +1,6 @@
 // The program: takes the command line apart, calls a verb. The only file that knows CLI11.
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <exception>
 
 #include "bindings/cli/commands.h"
@@ -58,7 +59,18 @@ void add_set(CLI::App& verb, CommandLine& line) {
 void add_run(CLI::App& app, CommandLine& line) {
   CLI::App* verb = app.add_subcommand("run", "Run a scenario and say what happened");
   verb->add_option("SCENARIO", line.run.scenario, "The scenario file")->required();
-  verb->add_option("--seed", line.run.seed, "Instead of the scenario's seed")->type_name("N");
+  // CLI11 reads "-1" and numbers that are too large as some other number.
+  const CLI::Validator seed(
+      [](const std::string& text) {
+        uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool good = error == std::errc() && end == text.data() + text.size();
+        return good ? std::string() : "expected an integer from 0 to 2^64 - 1, got \"" + text + '"';
+      },
+      "");
+  verb->add_option("--seed", line.run.seed, "Instead of the scenario's seed")
+      ->check(seed)
+      ->type_name("N");
   add_set(*verb, line);
   verb->add_option("--out", line.run.out,
                    "Folder for report.html, results.json, junit.xml and the journal")
@@ -249,6 +261,28 @@ bool unknown_verb(const CLI::App& app, int argc, char** argv) {
   return true;
 }
 
+// The first option on the command line that its verb does not know; empty if there is none.
+std::string unknown_option(const CLI::App& app, int argc, char** argv) {
+  const auto subs = app.get_subcommands(
+      [&](const CLI::App* sub) { return argc > 1 && sub->get_name() == argv[1]; });
+  const CLI::App& verb = subs.empty() ? app : *subs.front();
+  std::vector<std::string> names;
+  for (const CLI::Option* option : verb.get_options()) {
+    for (const std::string& l : option->get_lnames()) names.push_back("--" + l);
+  }
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--") break;
+    const std::string name = word.substr(0, word.find('='));
+    if (!name.starts_with("--") || verb.get_option_no_throw(name)) continue;
+    const std::vector<std::string_view> candidates(names.begin(), names.end());
+    const std::string_view near = api::nearest(name, candidates);
+    return "there is no option \"" + name + "\"" +
+           (near.empty() ? "" : ", did you mean \"" + std::string(near) + "\"?");
+  }
+  return {};
+}
+
 int run_program(int argc, char** argv) {
   CLI::App app(kDescription, "mainspring");
   app.footer(kFooter);
@@ -271,7 +305,8 @@ int run_program(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version: on stdout
-    print_error(inspect_terminal(ColorMode::kAuto), e.what());
+    const std::string unknown = unknown_option(app, argc, argv);
+    print_error(inspect_terminal(ColorMode::kAuto), unknown.empty() ? e.what() : unknown);
     print_err(kHelp);
     return kUsage;
   }

@@ -137,7 +137,8 @@ int run_command(const RunArguments& arguments, const Terminal& terminal) {
   bindings::RunSettings settings;
   settings.seed = arguments.seed;
   settings.overrides = arguments.set;
-  const uint64_t seed = arguments.seed.value_or(static_cast<uint64_t>(scenario.spec.seed));
+  const uint64_t seed =
+      arguments.seed.value_or(static_cast<uint64_t>(scenario.spec.seed.value_or(1)));
   try {
     const bindings::FinishedRun run = bindings::run_scenario(scenario, settings, line);
     line.erase();

@@ -96,16 +96,19 @@ Json as_json(const std::vector<Checked>& files) {
 
 void print_table(const std::vector<Checked>& files, const Terminal& terminal, bool quiet) {
   size_t errors = 0, warnings = 0, objects = 0;
+  std::vector<api::ObjectRef> all;
   for (const Checked& c : files) {
     print_diagnostics(terminal, c.diagnostics);
     errors += c.diagnostics.errors();
     warnings += c.diagnostics.warnings();
     objects += c.objects.size();
-    if (quiet) continue;
-    print_out(fmt::format("{}: {}\n", c.file, verdict(c)));
-    for (const std::string& n : c.notes) print_err(fmt::format("{}: note: {}\n", c.file, n));
+    all.insert(all.end(), c.objects.begin(), c.objects.end());
+    if (!quiet) print_out(fmt::format("{}: {}\n", c.file, verdict(c)));
   }
   if (quiet) return;
+  for (const std::string& n : scenarios::notes_on_kept_kinds(all)) {
+    print_err(fmt::format("note: {}\n", n));
+  }
   print_err(fmt::format("{}, {}, {}, {}\n", counted(files.size(), "file"),
                         counted(objects, "object"), counted(errors, "error"),
                         counted(warnings, "warning")));

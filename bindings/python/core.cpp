@@ -197,7 +197,8 @@ PYBIND11_MODULE(_core, m) {
                              [](const Scenario& s) { return s.loaded.spec.metadata.name.str(); })
       .def_property_readonly(
           "description", [](const Scenario& s) { return s.loaded.spec.metadata.description.str(); })
-      .def_property_readonly("seed", [](const Scenario& s) { return s.loaded.spec.seed; })
+      .def_property_readonly("seed",
+                             [](const Scenario& s) { return s.loaded.spec.seed.value_or(1); })
       .def_property_readonly("hash", [](const Scenario& s) { return s.loaded.hash; })
       .def_property_readonly("horizon",
                              [](const Scenario& s) { return s.loaded.horizon.to_seconds(); })

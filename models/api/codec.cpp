@@ -14,8 +14,9 @@ namespace {
 
 class Decoder {
  public:
-  Decoder(Diagnostics& diagnostics, std::string_view root)
-      : diagnostics_(diagnostics), root_(root) {}
+  Decoder(Diagnostics& diagnostics, std::string_view root,
+          UnknownFields unknown = UnknownFields::kKeep)
+      : diagnostics_(diagnostics), root_(root), unknown_(unknown) {}
 
   void decode_struct(const TypeInfo& type, const Json& tree, void* out, int skip_type_meta = 0) {
     if (!tree.is_object()) {
@@ -81,10 +82,12 @@ class Decoder {
     names.insert(names.end(), type.kept.begin(), type.kept.end());
     path_.push_back({m.key.view(), 0});
     Diagnostic d;
-    d.severity = Diagnostic::Severity::kWarning;
+    const bool kept = unknown_ == UnknownFields::kKeep;
+    d.severity = kept ? Diagnostic::Severity::kWarning : Diagnostic::Severity::kError;
     d.at = m.at;
     d.path = path();
-    d.message = "unknown field \"" + m.key.str() + "\" is kept but has no effect";
+    d.message = "unknown field \"" + m.key.str() + '"';
+    if (kept) d.message += " is kept but has no effect";
     d.suggestion = nearest(m.key, names);
     diagnostics_.add(std::move(d));
     path_.pop_back();
@@ -102,6 +105,8 @@ class Decoder {
       case Shape::kValue:
         if (f.type == FieldType::kStruct) {
           decode_struct(*f.type_info, value, out);
+        } else if (f.has(FieldInfo::kNumber) && value.is_number()) {
+          *static_cast<Str*>(out) = value.number_text();
         } else {
           with_scalar(f.type, [&]<class T>(std::type_identity<T>) {
             scalar(value, *static_cast<T*>(out));
@@ -239,6 +244,7 @@ class Decoder {
 
   Diagnostics& diagnostics_;
   std::string_view root_;
+  UnknownFields unknown_;
   std::vector<Step> path_;
 };
 
@@ -406,6 +412,31 @@ std::string root_name(std::string_view kind, const Json& tree) {
   return root;
 }
 
+// A kind that the schema does not have may be another one misspelt; so may its apiVersion.
+void warn_of_misspelling(const Json& tree, std::string_view api_version, std::string_view kind,
+                         Diagnostics& diagnostics) {
+  Diagnostic d;
+  d.severity = Diagnostic::Severity::kWarning;
+  std::vector<std::string_view> kinds, versions;
+  for (const KindInfo& known : all_kinds()) {
+    if (known.api_version == api_version) kinds.push_back(known.name);
+    if (known.name == kind) versions.push_back(known.api_version);
+  }
+  if (const std::string_view near = nearest(kind, kinds); !near.empty()) {
+    d.at = tree["kind"].position();
+    d.suggestion = near;
+  } else if (const std::string_view close = nearest(api_version, versions); !close.empty()) {
+    d.at = tree["apiVersion"].position();
+    d.suggestion = close;
+  } else {
+    return;
+  }
+  d.path = root_name(kind, tree);
+  d.message = "no kind \"" + std::string(kind) + "\" of " + std::string(api_version) +
+              " is known: it is kept but has no effect";
+  diagnostics.add(std::move(d));
+}
+
 ObjectRef decode_unstructured(const Json& tree, std::string_view api_version, std::string_view kind,
                               Decoder& decoder) {
   Ref<Unstructured> object = make<Unstructured>();
@@ -448,6 +479,7 @@ ObjectRef decode(const Json& tree, Diagnostics& diagnostics) {
   const KindInfo* info = find_kind(api_version, kind);
   if (!info) {
     if (report_unserved(tree, api_version, kind, diagnostics)) return nullptr;
+    warn_of_misspelling(tree, api_version, kind, diagnostics);
     return decode_unstructured(tree, api_version, kind, decoder);
   }
   Ref<Object> object = info->make();
@@ -510,8 +542,8 @@ Json encode_list(const KindInfo& info, std::string_view resource_version,
 }
 
 void decode_struct(const TypeInfo& type, const Json& tree, void* out, Diagnostics& diagnostics,
-                   std::string_view path) {
-  Decoder decoder(diagnostics, path);
+                   std::string_view path, UnknownFields unknown) {
+  Decoder decoder(diagnostics, path, unknown);
   decoder.decode_struct(type, tree, out);
 }
 

@@ -37,9 +37,12 @@ Json encode(const Object& object);
 Json encode_list(const KindInfo& info, std::string_view resource_version,
                  const std::vector<ObjectRef>& items);
 
+// What a field that the schema does not know is: kept with a warning, as in objects, or an error.
+enum class UnknownFields : uint8_t { kKeep, kRefuse };
+
 // One struct of the schema; `path` is where it stands, for messages.
 void decode_struct(const TypeInfo& type, const Json& tree, void* out, Diagnostics& diagnostics,
-                   std::string_view path = {});
+                   std::string_view path = {}, UnknownFields unknown = UnknownFields::kKeep);
 Json encode_struct(const TypeInfo& type, const void* value);
 
 template <class T>

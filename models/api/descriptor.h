@@ -76,6 +76,7 @@ struct FieldInfo {
   static constexpr uint16_t kSet = 4;         // strategic merge: union of primitives
   static constexpr uint16_t kRetainKeys = 8;  // strategic merge: takes $retainKeys
   static constexpr uint16_t kReplace = 16;    // strategic merge: never merged
+  static constexpr uint16_t kNumber = 32;     // text that may be written as a plain number
 
   std::string_view name;  // in JSON
   uint32_t offset = 0;

@@ -54,6 +54,13 @@ void Diagnostics::mismatch(Position at, std::string path, std::string expected, 
        .found = std::move(found)});
 }
 
+bool Diagnostics::has_error_within(std::string_view path) const {
+  return std::any_of(kept_.begin(), kept_.end(), [&](const Diagnostic& d) {
+    if (d.severity != Diagnostic::Severity::kError || !d.path.starts_with(path)) return false;
+    return d.path.size() == path.size() || d.path[path.size()] == '.' || d.path[path.size()] == '[';
+  });
+}
+
 std::vector<Diagnostic> Diagnostics::sorted() const {
   std::vector<Diagnostic> all = kept_;
   std::stable_sort(all.begin(), all.end(),

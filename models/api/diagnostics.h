@@ -44,6 +44,8 @@ class Diagnostics {
   // "expected integer, got "three""
   void mismatch(Position at, std::string path, std::string expected, std::string found);
 
+  // Whether an error at this path or below was kept: what follows from it need not be said as well.
+  bool has_error_within(std::string_view path) const;
   bool ok() const { return errors_ == 0; }  // warnings do not count
   bool empty() const { return errors_ + warnings_ == 0; }
   size_t errors() const { return errors_; }

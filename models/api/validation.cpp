@@ -315,48 +315,6 @@ void check_metadata(const Object& object, ValidateContext& c) {
   }
 }
 
-// Position of the deepest part of the path that the tree has.
-Position place_of(const Json& source, std::string_view path) {
-  const Json* at = &source;
-  Position found = source.position();
-  while (!path.empty()) {
-    if (path.front() == '.') path.remove_prefix(1);
-    const Json* next = nullptr;
-    if (path.front() == '[') {
-      const size_t end = path.find(']');
-      if (end == std::string_view::npos) break;
-      const std::string_view inner = path.substr(1, end - 1);
-      path.remove_prefix(end + 1);
-      size_t index = 0;
-      bool number = !inner.empty();
-      for (char ch : inner) {
-        number = number && is_digit(ch);
-        index = index * 10 + static_cast<size_t>(ch - '0');
-      }
-      if (!number) {
-        next = at->find(inner);
-      } else if (index < at->items().size()) {
-        next = &at->items()[index];
-      }
-      if (next && next->position().known()) found = next->position();
-    } else {
-      const size_t n = std::min(path.find_first_of(".["), path.size());
-      const std::string_view name = path.substr(0, n);
-      path.remove_prefix(n);
-      next = at->find(name);
-      if (next) {
-        const Position key = at->key_position(name);
-        found = path.empty() && next->position().known() ? next->position()
-                : key.known()                            ? key
-                                                         : found;
-      }
-    }
-    if (!next) break;
-    at = next;
-  }
-  return found;
-}
-
 template <class T>
 void immutable(std::string_view field, const T& old, const T& now, const Json& value,
                ValidateContext& c) {
@@ -530,15 +488,83 @@ std::vector<FieldError> validate(const Object& object) {
   return std::move(c.errors);
 }
 
+Position place_of(const Json& tree, std::string_view path) {
+  const Json* at = &tree;
+  Position found = tree.position();
+  while (!path.empty()) {
+    if (path.front() == '.') path.remove_prefix(1);
+    const Json* next = nullptr;
+    if (path.front() == '[') {
+      const size_t end = path.find(']');
+      if (end == std::string_view::npos) break;
+      const std::string_view inner = path.substr(1, end - 1);
+      path.remove_prefix(end + 1);
+      size_t index = 0;
+      bool number = !inner.empty();
+      for (char ch : inner) {
+        number = number && is_digit(ch);
+        index = index * 10 + static_cast<size_t>(ch - '0');
+      }
+      if (!number) {
+        next = at->find(inner);
+      } else if (index < at->items().size()) {
+        next = &at->items()[index];
+      }
+      if (next && next->position().known()) found = next->position();
+    } else {
+      const size_t n = std::min(path.find_first_of(".["), path.size());
+      const std::string_view name = path.substr(0, n);
+      path.remove_prefix(n);
+      next = at->find(name);
+      if (next) {
+        const Position key = at->key_position(name);
+        found = path.empty() && next->position().known() ? next->position()
+                : key.known()                            ? key
+                                                         : found;
+      }
+    }
+    if (!next) break;
+    at = next;
+  }
+  return found;
+}
+
+namespace {
+
+// A value of the wrong type was reported while decoding; that it is then missing, or that what it
+// stands in is empty, says nothing new.
+void report(std::vector<FieldError> errors, Diagnostics& diagnostics, const Json* source,
+            const std::string& root) {
+  const auto place_in = [&](const FieldError& e) {
+    if (e.field.empty()) return root;
+    return root.empty() ? e.field : root + ' ' + e.field;
+  };
+  // Against what was there before, not against one another.
+  std::erase_if(errors, [&](const FieldError& e) {
+    return !e.field.empty() && diagnostics.has_error_within(place_in(e));
+  });
+  for (FieldError& e : errors) {
+    std::string place = place_in(e);
+    const Position at = source ? place_of(*source, e.field) : Position();
+    diagnostics.error(at, std::move(place), std::move(e.detail));
+  }
+}
+
+}  // namespace
+
 void validate(const Object& object, Diagnostics& diagnostics, const Json* source) {
   std::string root(kind_name_of(object));
   const Str& name =
       object.metadata.name.empty() ? object.metadata.generate_name : object.metadata.name;
   if (!name.empty()) root += '/' + name.str();
-  for (FieldError& e : validate(object)) {
-    const Position at = source ? place_of(*source, e.field) : Position();
-    diagnostics.error(at, e.field.empty() ? root : root + ' ' + e.field, std::move(e.detail));
-  }
+  report(validate(object), diagnostics, source, root);
+}
+
+void validate_struct(const TypeInfo& type, const void* value, Diagnostics& diagnostics,
+                     const Json& source, std::string_view path) {
+  ValidateContext c;
+  walk(type, value, c);
+  report(std::move(c.errors), diagnostics, &source, std::string(path));
 }
 
 std::vector<FieldError> validate_update(const Object& old, const Object& now) {

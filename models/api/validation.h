@@ -39,6 +39,11 @@ std::vector<FieldError> validate(const Object& object);
 // The same as errors with a place: that of the field (or of what it stands in) in `source`, the
 // tree that the object was decoded from, if given.
 void validate(const Object& object, Diagnostics& diagnostics, const Json* source = nullptr);
+// One struct of the schema, as defaulted and decoded from `source`; `path` is where it stands.
+void validate_struct(const TypeInfo& type, const void* value, Diagnostics& diagnostics,
+                     const Json& source, std::string_view path = {});
+// The place of "spec.containers[0].name" in a tree, or that of what it would stand in.
+Position place_of(const Json& tree, std::string_view path);
 // What an update may not change (pod specs, selectors, ...), besides validate(now).
 std::vector<FieldError> validate_update(const Object& old, const Object& now);
 

@@ -23,10 +23,9 @@ RateShape of(std::vector<RatePoint> points) {
 
 bool probability(double p) { return p >= 0 && p <= 1; }
 
-void check_shape(const SourceOptions& s, std::vector<std::string>& problems) {
-  const auto say = [&](std::string_view what) {
-    problems.push_back(fmt::format("traffic {}: {}", s.name.view(), what));
-  };
+// `say` takes what is wrong.
+template <class Say>
+void check_shape(const SourceOptions& s, const Say& say) {
   if (!s.shape.points || s.shape.points->empty()) return say("it has no rate");
   SimTime last = SimTime::from_ns(INT64_MIN);
   for (const RatePoint& p : *s.shape.points) {
@@ -95,22 +94,27 @@ double RateShape::at(SimTime t) const {
                                        static_cast<double>((b.at - a.at).ns()));
 }
 
-std::vector<std::string> validate(const TrafficOptions& options) {
-  std::vector<std::string> problems;
-  if (options.bucket <= Duration()) problems.push_back("the statistics' bucket must be above 0s");
+std::vector<Problem> validate(const TrafficOptions& options) {
+  std::vector<Problem> problems;
+  const auto general = [&](std::string text) { problems.push_back({"", std::move(text)}); };
+  if (options.bucket <= Duration()) general("the statistics' bucket must be above 0s");
   const NetworkLatency& n = options.network;
   for (const Duration d : {n.same_node, n.same_zone, n.cross_zone, n.external}) {
-    if (d < Duration()) problems.push_back("a network latency is negative");
+    if (d < Duration()) general("a network latency is negative");
   }
   using Name = std::pair<std::string_view, std::string_view>;
   std::map<Name, std::vector<Name>> calls;
-  for (const ServiceOptions& s : options.services) {
+  std::map<Name, std::string> entries;
+  for (size_t i = 0; i < options.services.size(); ++i) {
+    const ServiceOptions& s = options.services[i];
     const std::string name = fmt::format("service {}/{}", s.ns.view(), s.name.view());
+    const std::string entry = fmt::format("services[{}]", i);
     const auto say = [&](std::string_view what) {
-      problems.push_back(fmt::format("{}: {}", name, what));
+      problems.push_back({entry, fmt::format("{}: {}", name, what)});
     };
     if (s.name.empty()) say("it has no name");
     if (calls.contains({s.ns, s.name})) say("it is listed twice");
+    entries.try_emplace({s.ns, s.name}, entry);
     std::vector<Name>& callees = calls[{s.ns, s.name}];
     if (s.concurrency < 1) say("concurrency must be at least 1");
     if (s.queue < 0) say("the queue cannot be shorter than 0");
@@ -137,18 +141,23 @@ std::vector<std::string> validate(const TrafficOptions& options) {
       if (found != calls.end()) open.insert(open.end(), found->second.begin(), found->second.end());
     }
     if (seen.contains(start)) {
-      problems.push_back(
-          fmt::format("service {}/{}: its calls lead back to it", start.first, start.second));
+      problems.push_back({entries[start], fmt::format("service {}/{}: its calls lead back to it",
+                                                      start.first, start.second)});
     }
   }
   std::set<std::string_view> sources;
-  for (const SourceOptions& s : options.sources) {
-    const std::string name = fmt::format("traffic {}", s.name.view());
-    if (s.name.empty()) problems.push_back("traffic without a name");
-    if (!sources.insert(s.name).second) problems.push_back(name + ": it is listed twice");
-    if (s.service.empty()) problems.push_back(name + ": it names no service");
-    if (s.timeout <= Duration()) problems.push_back(name + ": the timeout must be above 0s");
-    check_shape(s, problems);
+  for (size_t i = 0; i < options.sources.size(); ++i) {
+    const SourceOptions& s = options.sources[i];
+    const auto say = [&](std::string_view what) {
+      problems.push_back(
+          {fmt::format("traffic[{}]", i), fmt::format("traffic {}: {}", s.name.view(), what)});
+    };
+    if (s.name.empty()) say("it has no name");
+    if (!sources.insert(s.name).second) say("it is listed twice");
+    if (s.service.empty()) say("it names no service");
+    if (s.timeout <= Duration()) say("the timeout must be above 0s");
+    if (s.until <= s.from) say("it ends before it begins");
+    check_shape(s, say);
   }
   return problems;
 }

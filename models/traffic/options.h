@@ -115,8 +115,13 @@ struct TrafficOptions {
   bool check_conservation = false;
 };
 
-// What is wrong with the options, in words, all of it; empty: nothing. Services that are called
-// without being listed are not wrong: they behave by default.
-std::vector<std::string> validate(const TrafficOptions& options);
+// What is wrong, in words, and which entry it is about: "services[2]", "traffic[0]", or empty.
+struct Problem {
+  std::string entry;
+  std::string text;
+};
+// All that is wrong with the options. Services that are called without being listed are not wrong:
+// they behave by default.
+std::vector<Problem> validate(const TrafficOptions& options);
 
 }  // namespace mainspring::traffic

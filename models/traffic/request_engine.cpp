@@ -49,8 +49,8 @@ int64_t scale_up(int64_t a, int64_t b, int64_t c) {
 
 RequestEngine::RequestEngine(Options options) : options_(std::move(options)) {
   const TrafficOptions& traffic = options_.traffic;
-  const std::vector<std::string> problems = validate(traffic);
-  MAINSPRING_CHECK(problems.empty(), "traffic: {}", problems.front());
+  const std::vector<Problem> problems = validate(traffic);
+  MAINSPRING_CHECK(problems.empty(), "traffic: {}", problems.front().text);
   for (const ServiceOptions& s : traffic.services) add_service(s);
   for (const ServiceOptions& s : traffic.services) {
     std::vector<const CallOptions*> calls;

@@ -82,8 +82,8 @@ void KubectlLoop::begin(client::ControlContext& ctx, size_t step) {
   std::string error;
   jobs_[step] = make_kubectl_job(command, error);
   if (!jobs_[step]) {
-    ctx.record("kubectl.end", command.line, error);
     results_.back().err = fmt::format("error: {}\n", error);
+    ctx.record("kubectl.end", command.line, results_.back().err);
     results_.back().exit_code = 1;
     results_.back().ended = ctx.now();
     if (!steps_[step].background) waiting_ = false;

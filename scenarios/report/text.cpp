@@ -105,7 +105,9 @@ std::string format_value(double value, std::string_view unit) {
     return fmt::format("{}${:.{}f}{}", value < 0 ? "-" : "", std::fabs(value),
                        std::fabs(value) < 1 ? 3 : 2, unit == "USD" ? "" : "/h");
   }
-  return unit.empty() ? format_number(value) : fmt::format("{} {}", format_number(value), unit);
+  if (unit.empty()) return format_number(value);
+  const bool single = value == 1 && unit.size() > 2 && unit.ends_with('s');  // 1 change
+  return fmt::format("{} {}", format_number(value), unit.substr(0, unit.size() - single));
 }
 
 std::string escape_xml(std::string_view text) {

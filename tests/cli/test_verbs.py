@@ -20,6 +20,9 @@ MANIFESTS = ROOT / "tests/data/manifests"
         (("rnu",), 'did you mean "run"?'),
         (("run",), "SCENARIO"),
         (("run", "x.yaml", "--seed", "many"), "--seed"),
+        (("run", "x.yaml", "--seed", "-1"), "expected an integer from 0"),
+        (("run", "x.yaml", "--seed", "99999999999999999999"), "expected an integer from 0"),
+        (("run", "x.yaml", "--sed", "3"), 'no option "--sed", did you mean "--seed"?'),
         (("run", "x.yaml", "--set", "horizon"), "PATH=VALUE"),
         (("run", "x.yaml", "-o", "xml"), "xml"),
         (("run", "x.yaml", "--fast"), "--fast"),
@@ -68,6 +71,37 @@ def test_validate_finds_everything_at_once_with_its_place(mainspring, folder):
     assert "web.yaml: 2 errors" in done.stdout
     places = json.loads(mainspring("validate", "web.yaml", "-o", "json").stdout)["files"][0]
     assert {"line": 6, "column": 13}.items() <= places["diagnostics"][0].items()
+
+
+def test_validate_names_the_kinds_that_are_only_kept_once(mainspring, folder):
+    for name in ("a.yaml", "b.yaml"):
+        (folder / name).write_text("apiVersion: x.dev/v1\nkind: Widget\nmetadata: {name: w}\n")
+    done = mainspring("validate", "a.yaml", "b.yaml")
+    assert done.returncode == 0
+    assert done.stderr.count("kept, not simulated") == 1
+    assert "note: kept, not simulated: Widget (2)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given, meant",
+    [("kind: Deploymnet", "Deployment"), ("apiVersion: app/v1", "apps/v1")],
+)
+def test_validate_knows_a_misspelt_kind(mainspring, folder, given, meant):
+    text = (folder / "web.yaml").read_text()
+    key = given.split(":")[0]
+    lines = text.splitlines()
+    lines[[line.split(":")[0] for line in lines].index(key)] = given
+    (folder / "web.yaml").write_text("\n".join(lines))
+    done = mainspring("validate", "web.yaml")
+    assert done.returncode == 0
+    assert f'did you mean "{meant}"?' in done.stderr
+
+
+def test_a_value_of_the_wrong_type_is_not_missing_as_well(mainspring, folder):
+    text = (folder / "web.yaml").read_text()
+    (folder / "web.yaml").write_text(text.replace("{app: web}", "3", 1))
+    done = mainspring("validate", "web.yaml")
+    assert done.stderr.count("selector") == 1, done.stderr
 
 
 def test_validate_of_nothing_is_an_error(mainspring):

@@ -115,7 +115,7 @@ def test_ctrl_c_is_heard_while_it_runs():
 
 def test_errors_have_their_place(tmp_path):
     bad = tmp_path / "bad.yaml"
-    text = HELLO.read_text().replace("kind: Scenario", "kind: Scenario\nseeed: 4\nseed: none")
+    text = HELLO.read_text().replace("kind: Scenario", "kind: Scenario\nseed: none\nseeed: 4")
     bad.write_text(text)
     with pytest.raises(mainspring.ScenarioError) as caught:
         mainspring.load(bad)
@@ -125,6 +125,7 @@ def test_errors_have_their_place(tmp_path):
     assert "seed" in error.path and "integer" in error.message
     assert str(error.diagnostics[0]) in str(error)
     assert f"bad.yaml:{line}:7: " in str(error)
+    assert 'did you mean "seed"?' in error.diagnostics[1].message
 
 
 def test_a_file_that_is_not_there(tmp_path):

@@ -53,7 +53,9 @@ class Diagnostic:
     message: str
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: " if self.line else ""
+        place = f"{self.file}: " if self.file else ""
+        if self.line:
+            place = f"{self.file}:{self.line}:{self.column}: "
         path = f"{self.path}: " if self.path else ""
         return f"{place}{path}{self.message}"
 

@@ -29,7 +29,7 @@ ZERO = {"bool": " = false", "int32": " = 0", "int64": " = 0", "double": " = 0"}
 KEYWORDS = {"template", "operator", "namespace", "default", "continue", "class", "export", "new",
             "delete", "private", "public", "static", "union", "register", "auto", "signed"}
 FLAGS = {"required": "kRequired", "always": "kAlways", "set": "kSet", "retainKeys": "kRetainKeys",
-         "replace": "kReplace"}
+         "replace": "kReplace", "number": "kNumber"}
 FORMATS = ["dns_label", "dns_subdomain", "port", "port_name", "labels", "annotations",
            "qualified_name", "label_value"]
 

@@ -100,7 +100,8 @@
       const digits = Math.abs(v) < 1 ? 3 : 2;
       return ['$' + v.toLocaleString('en-US', {minimumFractionDigits: 2, maximumFractionDigits: digits}), unit === 'USD/h' ? '/h' : ''];
     }
-    return [fmtNum(v), unit];
+    // One change, not one changes.
+    return [fmtNum(v), v === 1 && unit && unit.length > 2 ? unit.replace(/s$/, '') : unit];
   }
   function fmtValue(v, unit) {
     const [n, u] = parts(v, unit);

@@ -142,10 +142,10 @@ TEST(Options, ProblemsAreAllReported) {
   SourceOptions s;
   s.name = "users";
   o.sources = {s};
-  const std::vector<std::string> problems = validate(o);
+  const std::vector<Problem> problems = validate(o);
   const auto has = [&](const std::string& text) {
-    for (const std::string& p : problems) {
-      if (p == text) return true;
+    for (const Problem& p : problems) {
+      if (p.text == text) return true;
     }
     return false;
   };
@@ -156,6 +156,8 @@ TEST(Options, ProblemsAreAllReported) {
   EXPECT_TRUE(has("traffic users: it names no service"));
   EXPECT_TRUE(has("traffic users: it has no rate"));
   EXPECT_EQ(problems.size(), 6u);
+  EXPECT_EQ(problems.front().entry, "services[1]");
+  EXPECT_EQ(problems.back().entry, "traffic[0]");
 }
 
 TEST(LatencyHistogram, QuantilesAreWithinTheirBound) {

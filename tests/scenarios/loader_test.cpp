@@ -1,0 +1,171 @@
+#include "scenarios/loader.h"
+
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "models/api/diagnostics.h"
+
+namespace mainspring::scenarios {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::string_view kHead = R"(apiVersion: mainspring.dev/v1
+kind: Scenario
+metadata: {name: t}
+horizon: 3m
+cluster: {nodePools: [{name: a, count: 2, zones: [west, east]}]}
+manifests: [hello.yaml]
+)";
+
+// What loading a scenario with these lines added says, a line each.
+class Loader : public ::testing::Test {
+ protected:
+  std::vector<std::string> said(const std::string& lines,
+                                const std::vector<std::pair<std::string, std::string>>& set = {}) {
+    namespace fs = std::filesystem;
+    const std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    const fs::path folder = fs::temp_directory_path() / ("mainspring-loader-" + name);
+    fs::create_directories(folder);
+    fs::copy_file(MAINSPRING_SOURCE_DIR "/scenarios/library/manifests/hello.yaml",
+                  folder / "hello.yaml", fs::copy_options::overwrite_existing);
+    std::ofstream(folder / "t.yaml") << kHead << lines;
+    api::Diagnostics diagnostics;
+    loaded_ = load_scenario((folder / "t.yaml").string(), set, diagnostics);
+    std::vector<std::string> out;
+    for (const api::Diagnostic& d : diagnostics.sorted()) {
+      std::string line = diagnostics.render(d);
+      if (line.starts_with(folder.string())) line.erase(0, folder.string().size() + 1);
+      out.push_back(line);
+    }
+    fs::remove_all(folder);
+    return out;
+  }
+  LoadedScenario loaded_;
+};
+
+TEST_F(Loader, AGoodScenarioSaysNothing) {
+  EXPECT_THAT(said("traffic: [{service: web, rate: \"3\"}]\n"), IsEmpty());
+}
+
+TEST_F(Loader, TheSchemasEnumsRangesAndRequiredFieldsHold) {
+  EXPECT_THAT(said("traffic: [{service: web, rate: 3, shape: Poison}]\n"),
+              ElementsAre("t.yaml:7:42: Scenario/t traffic[0].shape: Unsupported value: "
+                          "\"Poison\": supported values: \"Constant\", \"Diurnal\", \"Poisson\", "
+                          "\"Ramp\", \"Spike\", \"Trace\""));
+  EXPECT_THAT(said("seed: -4\n"),
+              ElementsAre("t.yaml:7:7: Scenario/t seed: Invalid value: -4: must be greater than or "
+                          "equal to 0"));
+  EXPECT_THAT(said("services: [{service: web, concurrency: 0}]\n"),
+              ElementsAre(HasSubstr("services[0].concurrency: Invalid value: 0")));
+  EXPECT_THAT(said("expectations: [{series: {value: 3}}]\n"),
+              ElementsAre(HasSubstr("series.metric: Required value"),
+                          HasSubstr("series.is: Required value")));
+  EXPECT_THAT(said("faults: [{at: 1m, containerCrash: {}}]\n"),
+              ElementsAre(HasSubstr("faults[0].containerCrash.target: Required value")));
+}
+
+TEST_F(Loader, AnUnknownFieldIsAnErrorWithTheNearestName) {
+  EXPECT_THAT(said("trafic: []\n"),
+              ElementsAre("t.yaml:7:1: Scenario/t trafic: unknown field \"trafic\"; did you mean "
+                          "\"traffic\"?"));
+  EXPECT_THAT(said("", {{"clster.seed", "3"}}), Contains(HasSubstr("did you mean \"cluster\"?")));
+}
+
+TEST_F(Loader, AZeroIsNotNothing) {
+  EXPECT_THAT(said("seed: 0\nservices: [{service: web, queue: 0}]\n",
+                   {{"cluster.nodePools[0].count", "0"}}),
+              IsEmpty());
+  EXPECT_EQ(loaded_.spec.seed, 0);
+  EXPECT_EQ(loaded_.spec.services[0].queue, 0);
+  EXPECT_EQ(loaded_.spec.cluster.node_pools[0].count, 0);
+}
+
+TEST_F(Loader, NumbersNeedNoQuotes) {
+  EXPECT_THAT(said("traffic: [{service: web, rate: 2.50}]\n"
+                   "expectations: [{availability: {service: web, atLeast: 0.9}}]\n"),
+              IsEmpty());
+  EXPECT_EQ(loaded_.spec.traffic[0].rate, "2.5");
+  EXPECT_THAT(said("traffic: [{service: web, rate: 2, timeout: 3}]\n"),
+              ElementsAre(HasSubstr("timeout: expected string (put it in quotes), got 3")));
+}
+
+TEST_F(Loader, NamesThatNothingHasAreErrors) {
+  EXPECT_THAT(said("traffic: [{service: webb, rate: 3}]\n"),
+              ElementsAre("t.yaml:7:21: Scenario/t traffic[0].service: no manifest has a Service "
+                          "\"webb\"; did you mean \"web\"?"));
+  EXPECT_THAT(said("traffic: [{service: default/web, rate: 3}]\n"), IsEmpty());
+  EXPECT_THAT(said("services: [{service: web, calls: [{service: ghost}]}]\n"),
+              ElementsAre(HasSubstr("services[0].calls[0].service: no manifest has a Service")));
+  EXPECT_THAT(said("apps: [{match: {workload: wbe}}]\n"),
+              ElementsAre(HasSubstr("no manifest has a workload \"wbe\"; did you mean \"web\"?")));
+  EXPECT_THAT(said("faults: [{at: 1m, nodeCrash: {node: a-3}}]\n"),
+              ElementsAre(HasSubstr("no machine is named \"a-3\"")));
+  EXPECT_THAT(said("faults: [{at: 1m, zoneOutage: {zone: wset}}]\n"),
+              ElementsAre(HasSubstr("zone \"wset\"; did you mean \"west\"?")));
+  EXPECT_THAT(said("faults: [{at: 1m, trafficSpike: {traffic: x, factor: 2, duration: 1m}}]\n"),
+              ElementsAre(HasSubstr("no traffic entry is named \"x\"")));
+  EXPECT_THAT(said("expectations: [{recovery: {after: x, within: 1m}}]\n"),
+              ElementsAre(HasSubstr("no fault is named \"x\"")));
+  EXPECT_THAT(said("expectations: [{flapping: {workload: x, atMostChanges: 1}}]\n"),
+              ElementsAre(HasSubstr("no manifest has a workload \"x\"")));
+}
+
+TEST_F(Loader, AWorkloadThatTheTimelineMakesIsKnown) {
+  EXPECT_THAT(said("timeline: [{at: 1m, kubectl: create deployment later --image=x}]\n"
+                   "apps: [{match: {workload: later}}]\n"),
+              IsEmpty());
+}
+
+TEST_F(Loader, AFaultOrAnExpectationIsOfOneKind) {
+  EXPECT_THAT(said("faults: [{at: 1m, zoneOutage: {zone: west}, nodeCrash: {}}]\n"),
+              ElementsAre("t.yaml:7:10: Scenario/t faults[0]: expected exactly one of "
+                          "containerCrash, nodeCrash, zoneOutage, trafficSpike, got 2"));
+  EXPECT_THAT(said("expectations: [{name: x}]\n"),
+              ElementsAre(HasSubstr("expectations[0]: expected exactly one of availability")));
+}
+
+TEST_F(Loader, WhatComesAfterTheEndGetsAWarning) {
+  EXPECT_THAT(said("faults: [{at: 3m, nodeCrash: {}}]\n"),
+              ElementsAre("t.yaml:7:15: warning: Scenario/t faults[0].at: never happens: the run "
+                          "ends at 3m"));
+}
+
+TEST_F(Loader, KubectlCommandsAreCheckedBeforeTheRun) {
+  const auto step = [&](const std::string& line) {
+    return said("timeline: [{at: 1m, kubectl: \"" + line + "\"}]\n");
+  };
+  EXPECT_THAT(step("scale deployment web --replicas=x"),
+              ElementsAre(HasSubstr("--replicas=COUNT")));
+  EXPECT_THAT(step("rollout undo"), ElementsAre(HasSubstr("expected TYPE/NAME")));
+  EXPECT_THAT(step("scale deploymnt web --replicas=2"),
+              ElementsAre(HasSubstr("doesn't have a resource type \"deploymnt\"")));
+  EXPECT_THAT(step("apply"), ElementsAre(HasSubstr("kubectl apply needs -f FILE")));
+  EXPECT_THAT(step("apply -f nope.yaml"), ElementsAre(HasSubstr("no file matches nope.yaml")));
+  EXPECT_THAT(step("apply -f hello.yaml"), IsEmpty());
+  EXPECT_EQ(loaded_.timeline.at(0).command.documents.size(), 2U);
+}
+
+TEST_F(Loader, ProblemsOfTheTrafficModelHaveTheirPlace) {
+  EXPECT_THAT(said("services: [{service: web, calls: [{service: web}]}]\n"),
+              ElementsAre("t.yaml:7:12: services[0]: service default/web: its calls lead back to "
+                          "it"));
+  EXPECT_THAT(said("traffic: [{service: web, rate: 1, from: 2m, until: 1m}]\n"),
+              ElementsAre("t.yaml:7:11: traffic[0]: traffic web: it ends before it begins"));
+}
+
+TEST_F(Loader, AFileThatIsNotThereIsSaidToBeMissing) {
+  api::Diagnostics diagnostics;
+  load_scenario("/nonexistent/x.yaml", {}, diagnostics);
+  EXPECT_EQ(diagnostics.to_text(), "/nonexistent/x.yaml: no such file\n");
+}
+
+}  // namespace
+}  // namespace mainspring::scenarios
