@@ -185,7 +185,8 @@ double parse_duration(const std::string& text) {
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Private: use the package mainspring.";
   m.attr("version") = MAINSPRING_VERSION;
-  py::register_exception<sim::InvariantBroken>(m, "InvariantError", PyExc_RuntimeError);
+  py::register_exception<sim::InvariantBroken>(m, "InvariantError", PyExc_RuntimeError).doc() =
+      "A broken invariant of Mainspring itself: a bug. The text says how to reproduce it.";
   m.def("load", &load, py::arg("path"), py::arg("overrides"));
   m.def("parse_duration", &parse_duration, py::arg("text"));
   m.def("scenario_schema", [] { return api::to_json(scenarios::scenario_json_schema()); });

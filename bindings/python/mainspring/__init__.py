@@ -116,6 +116,7 @@ class Expectation:
 
     @property
     def passed(self) -> bool:
+        """Whether it was measured and holds."""
         return self.outcome == "passed"
 
 
@@ -133,6 +134,7 @@ class Run:
 
     @property
     def seed(self) -> int:
+        """The seed of the run, the scenario's or the one given to ``run()``."""
         return self._core.seed
 
     @property
@@ -190,6 +192,7 @@ class Run:
 
     @property
     def expectations(self) -> list[Expectation]:
+        """What the scenario expects, with what was measured."""
         return [Expectation(**e) for e in self._core.expectations()]
 
     def results(self) -> dict[str, Any]:
@@ -247,14 +250,17 @@ class Scenario:
 
     @property
     def name(self) -> str:
+        """``metadata.name`` of the scenario file."""
         return self._core.name
 
     @property
     def description(self) -> str:
+        """``metadata.description`` of the scenario file."""
         return self._core.description
 
     @property
     def file(self) -> str:
+        """The path it was loaded from."""
         return self._core.file
 
     @property
