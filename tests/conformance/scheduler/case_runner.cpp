@@ -111,7 +111,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
     const scheduler::ClusterCache& cluster = loop_.cluster();
     const scheduler::Profile& profile = profile_of(pod);
     if (d.kind == scheduler::Decision::Kind::kNode) attempt_.set("node", cluster.node(d.node).name);
-    if (!d.totals.empty()) {
+    if (d.kind == scheduler::Decision::Kind::kNode && !d.totals.empty()) {
       Json names = Json::array();
       for (const auto& s : scores) names.push_back(profile.plugin_name(s.plugin));
       if (!scores.empty()) attempt_.set("plugins", names);
