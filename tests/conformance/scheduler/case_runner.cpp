@@ -1,7 +1,7 @@
 #include "tests/conformance/scheduler/case_runner.h"
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <map>
 #include <string>
 #include <utility>
@@ -309,17 +309,17 @@ double bench_case(const Json& the_case) {
     objects.push_back(api::decode(step["put"], diagnostics));
   }
   const size_t measured = static_cast<size_t>(the_case["measured"].as_int());
-  auto began = std::chrono::steady_clock::now();
+  std::clock_t began = std::clock();
   int64_t before = 0;
   for (size_t i = 0; i < objects.size(); ++i) {
     if (i + measured == objects.size()) {
-      began = std::chrono::steady_clock::now();
+      began = std::clock();
       before = runner.binds();
     }
     runner.put_quietly(objects[i]);
   }
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  return static_cast<double>(runner.binds() - before) / took.count();
+  const double seconds = static_cast<double>(std::clock() - began) / CLOCKS_PER_SEC;
+  return static_cast<double>(runner.binds() - before) / seconds;
 }
 
 }  // namespace mainspring::conformance

@@ -12,7 +12,8 @@ namespace mainspring::conformance {
 enum class Path : uint8_t { kPlain, kFast };
 api::Json answer_case(const api::Json& the_case, Path path);
 
-// How many pods a second the scheduler places in the last `measured` steps, which put pods.
+// How many pods a second of CPU time the scheduler places in the last `measured` steps, which put
+// pods.
 double bench_case(const api::Json& the_case);
 
 }  // namespace mainspring::conformance
