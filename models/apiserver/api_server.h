@@ -83,7 +83,7 @@ class ApiServer final : public sim::Component {
   const Store& store() const { return store_; }
   template <class T>
   const T* get(std::string_view ns, std::string_view name) const {
-    const api::ObjectRef* o = store_.find(T::kKind, api::Str(ns), api::Str(name));
+    const api::ObjectRef* o = store_.find(T::kKind, ns, name);
     return o ? &api::as<T>(**o) : nullptr;
   }
 

@@ -141,7 +141,7 @@ void ControlHost::start(sim::World& world) {
   }
   const ClientId watcher = server.connect(fmt::format("{}/informers", process_), {0, 0}, answers);
   for (auto& [kind, cache] : caches_) {
-    for (const auto& [key, object] : server.store().table(kind)) {
+    for (const api::ObjectRef& object : server.store().list(kind)) {
       cache.apply(client::WatchType::kAdded, object);
     }
     server.watch(watcher, kind, changes);

@@ -1,6 +1,6 @@
 // How changes of the store stand in the journal: type "store.add", "store.update" or
 // "store.delete", key "KIND/NAMESPACE/NAME", payload what differs from the version before.
-#include <fmt/format.h>
+#include <string>
 
 #include "models/api/compare.h"
 #include "models/apiserver/api_server.h"
@@ -9,10 +9,12 @@ namespace mainspring::apiserver {
 
 void ApiServer::journal_change(sim::World& world, const client::WatchEvent& change) {
   const api::Object& object = *change.object;
-  const std::string key =
-      fmt::format("{}/{}/{}", api::kind_name_of(object), object.metadata.namespace_.view(),
-                  object.metadata.name.view());
+  std::string key;
+  key.reserve(64);
+  key.append(api::kind_name_of(object)).append("/");
+  key.append(object.metadata.namespace_).append("/").append(object.metadata.name);
   std::string payload;
+  payload.reserve(256);
   switch (change.type) {
     case client::WatchType::kAdded:
       api::encode_delta(nullptr, object, payload);

@@ -33,8 +33,8 @@ api::Map<api::Quantity> usage_of(const api::Object& object) {
 }  // namespace
 
 void apply_limit_ranges(const Store& store, api::Pod& pod) {
-  for (const auto& [key, object] : store.table(api::Kind::LimitRange)) {
-    if (key.first != pod.metadata.namespace_) continue;
+  for (const api::ObjectRef& object :
+       store.list(api::Kind::LimitRange, pod.metadata.namespace_)) {
     for (const api::LimitRangeItem& item : api::as<api::LimitRange>(*object).spec.limits) {
       if (item.type != "Container") continue;
       for (api::List<api::Container>* list : {&pod.spec.containers, &pod.spec.init_containers}) {
@@ -54,11 +54,11 @@ void apply_limit_ranges(const Store& store, api::Pod& pod) {
 
 bool charge_quotas(Transaction& tx, const api::Object& object, std::string& why) {
   if (!api::kind_info(object).namespaced || object.kind == api::Kind::Event) return true;
-  if (tx.store.table(api::Kind::ResourceQuota).empty()) return true;
+  if (tx.store.size(api::Kind::ResourceQuota) == 0) return true;
   const api::Map<api::Quantity> use = usage_of(object);
   std::vector<std::pair<api::ObjectRef, api::Ref<api::Object>>> charged;
-  for (const auto& [key, held] : tx.store.table(api::Kind::ResourceQuota)) {
-    if (key.first != object.metadata.namespace_) continue;
+  for (const api::ObjectRef& held :
+       tx.store.list(api::Kind::ResourceQuota, object.metadata.namespace_)) {
     const api::ResourceQuota& quota = api::as<api::ResourceQuota>(*held);
     if (quota.status.hard.empty()) {
       why = fmt::format("status unknown for quota: {}, resources: ", quota.metadata.name.view());

@@ -69,12 +69,25 @@ Outcome invalid(const api::Object& o, const std::vector<api::FieldError>& errors
   return failure(422, "Invalid", api::invalid_message(o, errors));
 }
 
+// Of every pod that does not say how long it stays on a node that is not ready or not reachable.
+constexpr const char* kDefaultTolerations[] = {"node.kubernetes.io/not-ready",
+                                               "node.kubernetes.io/unreachable"};
+
+api::Toleration default_toleration(const char* key) {
+  api::Toleration t;
+  t.key = key;
+  t.operator_ = "Exists";
+  t.effect = "NoExecute";
+  t.toleration_seconds = 300;
+  return t;
+}
+
 void set_version(api::Object& o, uint64_t version) {
   o.metadata.resource_version = std::to_string(version);
 }
 
 std::string key_of(const api::Object& o) {
-  return fmt::format("{}/{}", o.metadata.namespace_.view(), o.metadata.name.view());
+  return o.metadata.namespace_.str().append("/").append(o.metadata.name);
 }
 }  // namespace
 
@@ -90,6 +103,9 @@ bool bound_view(WatchEvent& change) {
 
 void Registry::configure(const AdmissionOptions& admission, std::string_view service_cidr) {
   admission_ = admission;
+  for (const char* key : kDefaultTolerations) {
+    pod_defaults_.tolerations.push_back(default_toleration(key));
+  }
   std::array<uint32_t, 5> part{};  // four octets and the prefix length
   const char* at = service_cidr.data();
   const char* end = at + service_cidr.size();
@@ -198,17 +214,8 @@ const api::ObjectRef* Registry::target(Transaction& tx, const Request& r, Outcom
 Outcome Registry::list(Transaction& tx, const Request& r) const {
   Outcome out;
   out.code = 200;
-  std::vector<api::ObjectRef> found;
-  const Store::Table& table = tx.store.table(r.kind);
-  if (r.ns.empty()) {
-    for (const auto& [key, object] : table) found.push_back(object);
-  } else {
-    for (auto i = table.lower_bound(Store::Name(r.ns, api::Str()));
-         i != table.end() && i->first.first == r.ns; ++i) {
-      found.push_back(i->second);
-    }
-  }
-  out.objects = api::List<api::ObjectRef>(std::move(found));
+  out.objects = api::List<api::ObjectRef>(r.ns.empty() ? tx.store.list(r.kind)
+                                                       : tx.store.list(r.kind, r.ns));
   return out;
 }
 
@@ -229,18 +236,33 @@ api::Str Registry::generate_name(Transaction& tx, std::string_view prefix) {
 
 // A random UUID (version 4), drawn per object so that no other object shifts it.
 api::Str Registry::make_uid(Transaction& tx, const api::Object& o) const {
-  const uint64_t entity = sim::hash64(fmt::format("{}/{}", api::kind_info(o).resource, key_of(o)));
+  const uint64_t entity =
+      sim::hash64(std::string(api::kind_info(o).resource) + "/" + key_of(o));
   const sim::Stream stream = tx.world.stream("apiserver.uid");
   const uint64_t draw = static_cast<uint64_t>(tx.now.unix_ns()) & ~uint64_t{1};
   const uint64_t a = stream.at(entity, draw);
   const uint64_t b = stream.at(entity, draw + 1);
-  return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}", a >> 32, (a >> 16) & 0xffff, a & 0xfff,
-                     ((b >> 48) & 0x3fff) | 0x8000, b & 0xffffffffffffULL);
+  // xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx
+  char text[36];
+  char* out = text;
+  const auto hex = [&out](uint64_t value, int digits) {
+    while (digits-- > 0) *out++ = "0123456789abcdef"[(value >> (4 * digits)) & 15];
+  };
+  hex(a >> 32, 8);
+  *out++ = '-';
+  hex(a >> 16, 4);
+  *out++ = '-';
+  hex(0x4000 | (a & 0xfff), 4);
+  *out++ = '-';
+  hex(0x8000 | ((b >> 48) & 0x3fff), 4);
+  *out++ = '-';
+  hex(b, 12);
+  return std::string_view(text, sizeof text);
 }
 
 bool Registry::check_namespace(Transaction& tx, const api::Object& o, Outcome& out) const {
   if (!api::kind_info(o).namespaced) return true;
-  const api::ObjectRef* ns = tx.store.find(api::Kind::Namespace, api::Str(), o.metadata.namespace_);
+  const api::ObjectRef* ns = tx.store.find(api::Kind::Namespace, "", o.metadata.namespace_);
   if (!ns) {
     out = failure(404, "NotFound",
                   fmt::format("namespaces \"{}\" not found", o.metadata.namespace_.view()));
@@ -326,13 +348,13 @@ bool Registry::admit_create(Transaction& tx, api::Object& o, Outcome& out) {
 bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
   apply_limit_ranges(tx.store, pod);
   if (admission_.service_account && pod.spec.service_account_name.empty()) {
-    pod.spec.service_account_name = "default";
-    pod.spec.service_account = "default";
+    pod.spec.service_account_name = pod_defaults_.service_account;
+    pod.spec.service_account = pod_defaults_.service_account;
   }
   // Priority.
   if (!pod.spec.priority_class_name.empty()) {
     const api::ObjectRef* found =
-        tx.store.find(api::Kind::PriorityClass, api::Str(), pod.spec.priority_class_name);
+        tx.store.find(api::Kind::PriorityClass, "", pod.spec.priority_class_name);
     if (!found) {
       out = failure(403, "Forbidden",
                     fmt::format("pods \"{}\" is forbidden: no PriorityClass with name {} was found",
@@ -345,7 +367,7 @@ bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
   } else {
     // Of several global defaults the one with the lowest value counts.
     const api::PriorityClass* chosen = nullptr;
-    for (const auto& [key, object] : tx.store.table(api::Kind::PriorityClass)) {
+    for (const api::ObjectRef& object : tx.store.list(api::Kind::PriorityClass)) {
       const api::PriorityClass& pc = api::as<api::PriorityClass>(*object);
       if (pc.global_default && (!chosen || pc.value < chosen->value)) chosen = &pc;
     }
@@ -356,24 +378,22 @@ bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
         pod.spec.preemption_policy = chosen->preemption_policy;
     }
   }
-  if (pod.spec.preemption_policy.empty()) pod.spec.preemption_policy = "PreemptLowerPriority";
-  if (admission_.default_tolerations) {
-    for (const char* key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+  if (pod.spec.preemption_policy.empty()) {
+    pod.spec.preemption_policy = pod_defaults_.preemption_policy;
+  }
+  if (admission_.default_tolerations && pod.spec.tolerations.empty()) {
+    pod.spec.tolerations = pod_defaults_.tolerations;
+  } else if (admission_.default_tolerations) {
+    for (const char* key : kDefaultTolerations) {
       const bool tolerated = std::any_of(
           pod.spec.tolerations.begin(), pod.spec.tolerations.end(), [&](const api::Toleration& t) {
             return (t.key.empty() || t.key == key) && (t.effect.empty() || t.effect == "NoExecute");
           });
-      if (tolerated) continue;
-      api::Toleration t;
-      t.key = key;
-      t.operator_ = "Exists";
-      t.effect = "NoExecute";
-      t.toleration_seconds = 300;
-      pod.spec.tolerations.push_back(t);
+      if (!tolerated) pod.spec.tolerations.push_back(default_toleration(key));
     }
   }
   pod.status = api::PodStatus();
-  pod.status.phase = "Pending";
+  pod.status.phase = pod_defaults_.phase;
   pod.status.qos_class = api::compute_qos_class(pod.spec);
   if (!pod.spec.scheduling_gates.empty()) {
     api::PodCondition gated;
@@ -731,8 +751,8 @@ Outcome Registry::evict(Transaction& tx, const Request& r) {
       api::is_terminal(pod) || pod.status.phase == "Pending" || pod.metadata.deletion_timestamp;
   api::Ref<const api::PodDisruptionBudget> budget;
   if (!free) {
-    for (const auto& [key, object] : tx.store.table(api::Kind::PodDisruptionBudget)) {
-      if (key.first != pod.metadata.namespace_) continue;
+    for (const api::ObjectRef& object :
+         tx.store.list(api::Kind::PodDisruptionBudget, pod.metadata.namespace_)) {
       api::Ref<const api::PodDisruptionBudget> pdb = api::cast<api::PodDisruptionBudget>(object);
       if (!api::matches(pdb->spec.selector, pod.metadata.labels)) continue;
       if (budget) {

@@ -1,24 +1,81 @@
 #include "models/apiserver/store.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace mainspring::apiserver {
+
+namespace {
+void sort_by_key(std::vector<api::ObjectRef>& objects) {
+  std::sort(objects.begin(), objects.end(), [](const api::ObjectRef& a, const api::ObjectRef& b) {
+    const auto order = a->metadata.namespace_ <=> b->metadata.namespace_;
+    return order != 0 ? order < 0 : a->metadata.name < b->metadata.name;
+  });
+}
+}  // namespace
 
 Store::Store() : tables_(api::kKindCount) {}
 
-const api::ObjectRef* Store::find(api::Kind kind, const api::Str& ns, const api::Str& name) const {
+uint32_t Store::slot_of(const Table& t, std::string_view ns, std::string_view name) {
+  return t.index.find(client::name_hash(ns, name), [&](uint32_t slot) {
+    return client::is_named(*t.slots[slot], ns, name);
+  });
+}
+
+const api::ObjectRef* Store::find(api::Kind kind, std::string_view ns,
+                                  std::string_view name) const {
   const Table& t = table(kind);
-  const auto found = t.find(Name(ns, name));
-  return found == t.end() ? nullptr : &found->second;
+  const uint32_t slot = slot_of(t, ns, name);
+  return slot == client::SlotTable::kNone ? nullptr : &t.slots[slot];
+}
+
+std::vector<api::ObjectRef> Store::list(api::Kind kind) const {
+  std::vector<api::ObjectRef> all;
+  all.reserve(size(kind));
+  for (const api::ObjectRef& o : table(kind).slots) {
+    if (o) all.push_back(o);
+  }
+  sort_by_key(all);
+  return all;
+}
+
+std::vector<api::ObjectRef> Store::list(api::Kind kind, std::string_view ns) const {
+  std::vector<api::ObjectRef> some;
+  for (const api::ObjectRef& o : table(kind).slots) {
+    if (o && o->metadata.namespace_ == ns) some.push_back(o);
+  }
+  sort_by_key(some);
+  return some;
 }
 
 void Store::put(api::ObjectRef object) {
   Table& t = tables_[static_cast<size_t>(object->kind)];
-  Name key(object->metadata.namespace_, object->metadata.name);
-  t[std::move(key)] = std::move(object);
+  const api::ObjectMeta& meta = object->metadata;
+  const uint32_t known = slot_of(t, meta.namespace_, meta.name);
+  if (known != client::SlotTable::kNone) {
+    t.slots[known] = std::move(object);
+    return;
+  }
+  const uint64_t hash = client::name_hash(*object);
+  uint32_t slot = static_cast<uint32_t>(t.slots.size());
+  if (t.free.empty()) {
+    t.slots.push_back(std::move(object));
+  } else {
+    slot = t.free.back();
+    t.free.pop_back();
+    t.slots[slot] = std::move(object);
+  }
+  t.index.insert(hash, slot);
 }
 
 void Store::erase(const api::Object& object) {
-  tables_[static_cast<size_t>(object.kind)].erase(
-      Name(object.metadata.namespace_, object.metadata.name));
+  Table& t = tables_[static_cast<size_t>(object.kind)];
+  const uint64_t hash = client::name_hash(object);
+  const uint32_t slot = slot_of(t, object.metadata.namespace_, object.metadata.name);
+  if (slot == client::SlotTable::kNone) return;
+  t.index.erase(hash, slot);
+  t.slots[slot] = nullptr;
+  t.free.push_back(slot);
 }
 
 }  // namespace mainspring::apiserver

@@ -1,29 +1,28 @@
 // The objects of the cluster, as etcd behind the API server holds them: the newest version of each,
 // one resourceVersion counter for all.
 //
-// Objects are immutable and shared with caches, the journal and forks. Lists are in key order
-// ("namespace/name"), as the real server answers.
+// Objects are immutable and shared with caches, the journal and forks. Lookups go through a hash;
+// lists are in key order (namespace, name), as the real server answers, and are sorted when asked
+// for.
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "models/api/object.h"
+#include "models/client/slot_table.h"
 
 namespace mainspring::apiserver {
 
 class Store {
  public:
-  using Name = std::pair<api::Str, api::Str>;  // namespace, name
-  using Table = std::map<Name, api::ObjectRef>;
-
   Store();
-  const api::ObjectRef* find(api::Kind kind, const api::Str& ns, const api::Str& name) const;
-  const Table& table(api::Kind kind) const { return tables_[static_cast<size_t>(kind)]; }
+  const api::ObjectRef* find(api::Kind kind, std::string_view ns, std::string_view name) const;
+  size_t size(api::Kind kind) const { return table(kind).index.size(); }
+  // The objects of a kind; those of one namespace.
+  std::vector<api::ObjectRef> list(api::Kind kind) const;
+  std::vector<api::ObjectRef> list(api::Kind kind, std::string_view ns) const;
   // Insert or replace; erase. The caller has stamped the resourceVersion.
   void put(api::ObjectRef object);
   void erase(const api::Object& object);
@@ -32,6 +31,14 @@ class Store {
   uint64_t version() const { return version_; }
 
  private:
+  struct Table {
+    std::vector<api::ObjectRef> slots;
+    std::vector<uint32_t> free;
+    client::SlotTable index;
+  };
+  const Table& table(api::Kind kind) const { return tables_[static_cast<size_t>(kind)]; }
+  static uint32_t slot_of(const Table& t, std::string_view ns, std::string_view name);
+
   std::vector<Table> tables_;
   uint64_t version_ = 0;
 };

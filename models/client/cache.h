@@ -7,13 +7,13 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "models/api/object.h"
 #include "models/client/flat_index.h"
 #include "models/client/request.h"
+#include "models/client/slot_table.h"
 
 namespace mainspring::client {
 
@@ -64,7 +64,6 @@ class Cache {
   struct Slot {
     api::ObjectRef object;
     uint64_t arrival = 0;
-    std::array<uint64_t, kIndexes> order{};  // arrival under the index's current key
   };
   // The objects of one key; `order` is ascending, so that a member is found by bisection.
   struct Bucket {
@@ -75,14 +74,18 @@ class Cache {
     bool on = false;
     FlatIndex keys;  // key -> bucket number
     std::vector<Bucket> buckets;
+    std::vector<uint64_t> order;  // of each slot: its arrival under its current key
   };
-  static std::string index_key(IndexBy by, const api::Object& o);
-  void index_insert(size_t index, Slot& slot);
-  void index_erase(size_t index, const Slot& slot);
-  void index_replace(size_t index, Slot& slot, const api::ObjectRef& now);
+  uint32_t slot_of(std::string_view ns, std::string_view name) const;
+  uint32_t new_slot();
+  static size_t place_in(const Bucket& bucket, uint64_t order);
+  static Bucket& bucket_of(Index& index, std::string_view key);
+  void index_insert(size_t index, uint32_t slot);
+  void index_erase(size_t index, uint32_t slot);
+  void index_replace(size_t index, uint32_t slot, const api::ObjectRef& now);
 
   api::Kind kind_;
-  FlatIndex by_name_;  // "ns/name" -> slot
+  SlotTable by_name_;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
   uint64_t arrivals_ = 0;

@@ -169,7 +169,7 @@ void NodeFleet::adopt_pods(sim::World& world, NodeIndex n) {
               pod_draw(world, pod, kDrawDispatch, machines_[n].boots)));
   }
   std::vector<api::ObjectRef> mine;
-  for (const auto& [name, object] : api.store().table(api::Kind::Pod)) {
+  for (const api::ObjectRef& object : api.store().list(api::Kind::Pod)) {
     if (api::as<api::Pod>(*object).spec.node_name == machines_[n].spec.name) {
       mine.push_back(object);
     }

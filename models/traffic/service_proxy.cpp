@@ -72,12 +72,12 @@ void ServiceProxy::start(sim::World& world) {
   server.watch(client, api::Kind::Service, {id(), kServiceWatch});
   server.watch(client, api::Kind::EndpointSlice, {id(), kSliceWatch});
   // What is there at the start is known everywhere.
-  for (const auto& [key, object] : server.store().table(api::Kind::Service)) {
+  for (const api::ObjectRef& object : server.store().list(api::Kind::Service)) {
     const auto& service = api::as<api::Service>(*object);
     const auto s = by_name_.find(full_name(object->metadata.namespace_, object->metadata.name));
     if (s) read_service(services_[*s], service);
   }
-  for (const auto& [key, object] : server.store().table(api::Kind::EndpointSlice)) {
+  for (const api::ObjectRef& object : server.store().list(api::Kind::EndpointSlice)) {
     const auto s = by_name_.find(
         full_name(object->metadata.namespace_, object->metadata.labels.get(kServiceName)));
     if (!s) continue;

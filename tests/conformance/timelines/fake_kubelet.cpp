@@ -283,9 +283,9 @@ std::vector<client::PodMetrics> FakeKubelet::pod_metrics(const sim::World& world
   for (const auto& [from, milli] : metrics_.demand_milli) {
     if (clock >= from) demand = milli;
   }
-  for (const auto& [key, object] : server.store().table(api::Kind::Pod)) {
+  for (const api::ObjectRef& object : server.store().list(api::Kind::Pod, ns)) {
     const api::Pod& pod = api::as<api::Pod>(*object);
-    if (key.first != ns || pod.status.phase != "Running") continue;
+    if (pod.status.phase != "Running") continue;
     if (pod.metadata.deletion_timestamp) continue;
     client::PodMetrics m;
     m.name = pod.metadata.name;

@@ -129,7 +129,7 @@ struct Cluster {
   // "Reason: message" of the Events about an object, in order of creation.
   std::vector<std::string> events(std::string_view object) {
     std::vector<std::pair<int64_t, std::string>> found;
-    for (const auto& [key, o] : server().store().table(api::Kind::Event)) {
+    for (const api::ObjectRef& o : server().store().list(api::Kind::Event)) {
       const auto& e = api::as<api::Event>(*o);
       if (e.involved_object.name != object) continue;
       found.emplace_back(std::stoll(o->metadata.resource_version.str()),

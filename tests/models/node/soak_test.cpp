@@ -167,12 +167,12 @@ TEST(SoakEnd, EverythingGoesWhenEverythingIsDeleted) {
   for (NodeIndex n = 0; n < 3; ++n) k.nodes().recover(k.world, n, Duration::seconds(1));
   k.run_for(Duration::seconds(60));
   std::vector<std::string> names;
-  for (const auto& [key, o] : k.server().store().table(api::Kind::Pod)) {
-    names.push_back(key.second.str());
+  for (const api::ObjectRef& o : k.server().store().list(api::Kind::Pod)) {
+    names.push_back(o->metadata.name.str());
   }
   for (const std::string& name : names) k.remove(name);
   k.run_for(Duration::minutes(2));
-  EXPECT_TRUE(k.server().store().table(api::Kind::Pod).empty());
+  EXPECT_EQ(k.server().store().size(api::Kind::Pod), 0u);
   EXPECT_TRUE(k.nodes().pods().empty());
   for (NodeIndex n = 0; n < 3; ++n) {
     EXPECT_EQ(k.nodes().pods_on(n), 0u);
