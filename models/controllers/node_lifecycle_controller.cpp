@@ -117,6 +117,9 @@ struct Health {
   std::string zone;
   bool counts = true;
   Time due;  // its place in `due_`
+  // The node as it was looked at last, if it was ready and wanted nothing: while it stays the same
+  // object, only its signs of life count.
+  NodeRef quiet;
 };
 
 struct Inputs final : client::SyncState {
@@ -159,6 +162,7 @@ class NodeLifecycleController final : public client::Reconciler {
   Error mark_pods_not_ready(Script& script, const Inputs& in, bool* complete);
 
   void pass(ReconcileContext& ctx);
+  bool is_quiet(ReconcileContext& ctx, const Str& name, Health& health, Time now);
   void pass_over(ReconcileContext& ctx, const Str& name);
   void finish_pass(ReconcileContext& ctx);
   void handle_disruption(ReconcileContext& ctx);
@@ -185,7 +189,8 @@ class NodeLifecycleController final : public client::Reconciler {
   std::set<Str> dirty_;                    // changed since the last pass
   std::set<Str> not_ready_;                // looked at in every pass
   std::set<Str> retry_;                    // pods still to be marked
-  std::set<std::pair<Time, Str>> due_;     // when a node must be looked at again
+  // When nodes must be looked at again. An entry counts if it is what Health::due says.
+  std::map<Time, std::vector<Str>> due_;
   std::deque<Time> passes_;
   std::set<Str> in_pass_;                  // nodes whose writes this pass waits for
   bool passing_ = false;
@@ -270,7 +275,16 @@ void NodeLifecycleController::pass(ReconcileContext& ctx) {
   dirty_.clear();
   work.insert(not_ready_.begin(), not_ready_.end());
   work.insert(retry_.begin(), retry_.end());
-  for (auto it = due_.begin(); it != due_.end() && it->first <= now; ++it) work.insert(it->second);
+  while (!due_.empty() && due_.begin()->first <= now) {
+    const std::vector<Str> names = std::move(due_.begin()->second);
+    const Time due = due_.begin()->first;
+    due_.erase(due_.begin());
+    for (const Str& name : names) {
+      const auto h = health_.find(name);
+      if (h == health_.end() || h->second.due != due || work.contains(name)) continue;
+      if (!is_quiet(ctx, name, h->second, now)) work.insert(name);
+    }
+  }
   for (const Str& name : work) pass_over(ctx, name);
   if (in_pass_.empty()) finish_pass(ctx);
 }
@@ -284,6 +298,20 @@ void NodeLifecycleController::node_event(ReconcileContext& ctx, const Str& name,
   ctx.event(*about, kNormal, reason, std::move(message));
 }
 
+// Whether a node whose time has come is as it was and has given a sign of life since; it is then
+// due later.
+bool NodeLifecycleController::is_quiet(ReconcileContext& ctx, const Str& name, Health& health,
+                                       Time now) {
+  if (!health.quiet) return false;
+  const api::ObjectRef* node = ctx.cache(api::Kind::Node).find("", name);
+  if (!node || node->get() != health.quiet.get()) return false;
+  catch_up(name, health, now);
+  const Time due = health.probe + grace(Ready::kTrue);
+  if (now >= due) return false;
+  set_due(name, health, due);
+  return true;
+}
+
 // Looks at one node: registers it, finds out whether it lives, and queues the writes it needs.
 void NodeLifecycleController::pass_over(ReconcileContext& ctx, const Str& name) {
   const Time now = ctx.now();
@@ -292,7 +320,6 @@ void NodeLifecycleController::pass_over(ReconcileContext& ctx, const Str& name) 
   const auto forget = [&] {
     const auto h = health_.find(name);
     if (h != health_.end()) {
-      due_.erase({h->second.due, name});
       const auto zone = zones_.find(h->second.zone);
       if (zone != zones_.end()) zone->second.members.erase(name);
       health_.erase(h);
@@ -332,6 +359,7 @@ void NodeLifecycleController::pass_over(ReconcileContext& ctx, const Str& name) 
     found->second.probe = now;
   }
   Health& health = found->second;
+  health.quiet = nullptr;
   if (c) health.heartbeat = c->last_heartbeat_time;
   catch_up(name, health, now);
 
@@ -345,6 +373,7 @@ void NodeLifecycleController::pass_over(ReconcileContext& ctx, const Str& name) 
     return;
   }
   queue_for_taint(ctx, *node, then);
+  if (then == Ready::kTrue) health.quiet = node;
 }
 
 // Accounts for the lease renewals since the node was looked at last: the first pass that could see
@@ -370,9 +399,9 @@ bool NodeLifecycleController::is_overdue(const Node& node, const Health& health,
 }
 
 void NodeLifecycleController::set_due(const Str& name, Health& health, Time due) {
-  due_.erase({health.due, name});
+  if (health.due == due) return;
   health.due = due;
-  due_.insert({due, name});
+  due_[due].push_back(name);
 }
 
 void NodeLifecycleController::record(const Node& node, Health& health, Ready ready) {

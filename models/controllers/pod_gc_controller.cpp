@@ -81,6 +81,12 @@ class PodGcController final : public client::Reconciler {
 };
 
 void PodGcController::note(const Pod& now, const Pod* old) {
+  // Most changes of a pod change nothing of what is counted here.
+  if (old && old->spec.node_name == now.spec.node_name && !now.metadata.name.empty() &&
+      old->status.phase == now.status.phase &&
+      api::is_terminating(*old) == api::is_terminating(now)) {
+    return;
+  }
   if (old) {
     if (!old->spec.node_name.empty()) {
       const auto at = on_node_.find(old->spec.node_name);

@@ -27,10 +27,38 @@ enum Tag : uint32_t { kOther, kCreatePod, kDeletePod };
 
 int32_t replicas_of(const ReplicaSet& rs) { return rs.spec.replicas.value_or(1); }
 
+// What the status counts among the pods that a replica set owns, kept up to date change by change:
+// a sync that only writes the status need not look at the pods.
+struct Tally {
+  api::Opt<api::LabelSelector> selector;  // of the replica set when they were counted
+  api::StrMap labels;                     // of its template
+  int32_t active = 0;
+  int32_t strange = 0;  // of the active: those that the selector does not match
+  int32_t fully_labeled = 0;
+  int32_t ready = 0;
+  int32_t terminating = 0;
+
+  bool is_of(const ReplicaSet& rs) const {
+    return selector == rs.spec.selector && labels == rs.spec.template_.metadata.labels;
+  }
+  void count(const Pod& pod, int32_t n) {
+    const bool match = matches(selector, pod.metadata.labels);
+    if (api::is_active(pod)) {
+      active += n;
+      if (!match) strange += n;
+      if (api::matches_all(labels, pod.metadata.labels)) fully_labeled += n;
+      if (api::is_ready(pod)) ready += n;
+    } else if (match && api::is_terminating(pod) && !api::is_terminal(pod)) {
+      terminating += n;
+    }
+  }
+};
+
 struct Inputs final : client::SyncState {
   api::Ref<const ReplicaSet> rs;
+  Tally tally;
+  bool counted = false;  // the tally says it all, and `pods` is empty
   Pods pods;             // owned, or orphans that match; active ones only
-  int32_t terminating = 0;
   bool satisfied = false;  // expectations at the start
 };
 
@@ -60,6 +88,8 @@ class ReplicaSetController final : public client::Reconciler {
 
  private:
   Plan run(ReconcileContext& ctx, const Key& key, Script script);
+  const Tally& tally_of(ReconcileContext& ctx, const ReplicaSet& rs);
+  void tally_change(const WatchEvent& event);
   Error body(ReconcileContext& ctx, const Key& key, Script& script, Plan* plan);
   Error claim(Script& script, const Inputs& in, Pods* pods);
   Error manage(ReconcileContext& ctx, const Key& key, Script& script, const Inputs& in,
@@ -76,6 +106,7 @@ class ReplicaSetController final : public client::Reconciler {
 
   ReplicaSetOptions options_;
   client::Expectations expectations_;
+  std::map<api::Str, Tally> tallies_;  // by uid of the replica set
 };
 
 // --- what wakes a replica set -------------------------------------------------------------------
@@ -103,11 +134,15 @@ void ReplicaSetController::add_matching(ReconcileContext& ctx, const Pod& pod) {
 void ReplicaSetController::observe(ReconcileContext& ctx, const WatchEvent& event) {
   if (event.object->kind == api::Kind::ReplicaSet) {
     const Key key = key_of(*event.object);
-    if (event.type == WatchType::kDeleted) expectations_.forget(key);
+    if (event.type == WatchType::kDeleted) {
+      expectations_.forget(key);
+      tallies_.erase(event.object->metadata.uid);
+    }
     ctx.queue().add(key);
     return;
   }
   if (event.object->kind != api::Kind::Pod) return;
+  tally_change(event);
   const Pod& pod = api::as<Pod>(*event.object);
   if (event.type == WatchType::kDeleted || api::is_terminating(pod)) {
     pod_gone(ctx, pod);
@@ -161,6 +196,31 @@ void ReplicaSetController::pod_changed(ReconcileContext& ctx, const Pod& pod, co
 
 // --- one sync -----------------------------------------------------------------------------------
 
+void ReplicaSetController::tally_change(const WatchEvent& event) {
+  const auto count = [this](const api::ObjectRef& object, int32_t n) {
+    if (!object) return;
+    const Pod& pod = api::as<Pod>(*object);
+    const api::OwnerReference* owner = api::controller_of(pod);
+    if (!owner) return;
+    const auto found = tallies_.find(owner->uid);
+    if (found != tallies_.end()) found->second.count(pod, n);
+  };
+  count(event.old, -1);
+  if (event.type != WatchType::kDeleted) count(event.object, 1);
+}
+
+const Tally& ReplicaSetController::tally_of(ReconcileContext& ctx, const ReplicaSet& rs) {
+  const auto [at, fresh] = tallies_.try_emplace(rs.metadata.uid);
+  Tally& tally = at->second;
+  if (!fresh && tally.is_of(rs)) return tally;
+  tally = Tally{.selector = rs.spec.selector, .labels = rs.spec.template_.metadata.labels};
+  for (const api::ObjectRef& o :
+       ctx.cache(api::Kind::Pod).by(client::IndexBy::kControllerUid, rs.metadata.uid)) {
+    tally.count(api::as<Pod>(*o), 1);
+  }
+  return tally;
+}
+
 Plan ReplicaSetController::sync(ReconcileContext& ctx, const Key& key) {
   const auto [ns, name] = split_key(key);
   api::Ref<const ReplicaSet> rs =
@@ -170,16 +230,9 @@ Plan ReplicaSetController::sync(ReconcileContext& ctx, const Key& key) {
     return Plan::done();
   }
   api::Ref<Inputs> in(new Inputs());
+  in->tally = tally_of(ctx, *rs);
+  in->satisfied = expectations_.satisfied(key, ctx.now());
   const client::Cache& pods = ctx.cache(api::Kind::Pod);
-  for (const api::ObjectRef& o : pods.by(client::IndexBy::kControllerUid, rs->metadata.uid)) {
-    const Pod& pod = api::as<Pod>(*o);
-    if (api::is_active(pod)) {
-      in->pods.push_back(api::cast<Pod>(o));
-    } else if (api::is_terminating(pod) && !api::is_terminal(pod) &&
-               matches(rs->spec.selector, pod.metadata.labels)) {
-      ++in->terminating;
-    }
-  }
   for (const api::ObjectRef& o : pods.by(client::IndexBy::kControllerUid, "")) {
     const Pod& pod = api::as<Pod>(*o);
     if (pod.metadata.namespace_ == ns && api::is_active(pod) &&
@@ -187,7 +240,17 @@ Plan ReplicaSetController::sync(ReconcileContext& ctx, const Key& key) {
       in->pods.push_back(api::cast<Pod>(o));
     }
   }
-  in->satisfied = expectations_.satisfied(key, ctx.now());
+  const bool manages = in->satisfied && rs->metadata.deletion_timestamp.is_zero() &&
+                       in->tally.active != replicas_of(*rs);
+  in->counted = in->pods.empty() && !manages && in->tally.strange == 0 &&
+                rs->spec.min_ready_seconds == 0;
+  if (!in->counted) {
+    Pods owned;
+    for (const api::ObjectRef& o : pods.by(client::IndexBy::kControllerUid, rs->metadata.uid)) {
+      if (api::is_active(api::as<Pod>(*o))) owned.push_back(api::cast<Pod>(o));
+    }
+    in->pods.insert(in->pods.begin(), owned.begin(), owned.end());
+  }
   in->rs = std::move(rs);
   return run(ctx, key, Script(ctx, std::move(in)));
 }
@@ -204,11 +267,13 @@ Error ReplicaSetController::body(ReconcileContext& ctx, const Key& key, Script& 
   const Inputs& in = script.inputs<Inputs>();
   const ReplicaSet& rs = *in.rs;
   Pods claimed;
-  if (Error e = claim(script, in, &claimed)) return e;
+  if (!in.counted) {
+    if (Error e = claim(script, in, &claimed)) return e;
+  }
   std::string failure;
   // What "now" is for availability is taken before the pods are managed.
   const api::Time now = script.now();
-  if (in.satisfied && rs.metadata.deletion_timestamp.is_zero()) {
+  if (!in.counted && in.satisfied && rs.metadata.deletion_timestamp.is_zero()) {
     if (Error e = manage(ctx, key, script, in, claimed, &failure)) return e;
   }
   api::Ref<const ReplicaSet> updated = in.rs;
@@ -370,10 +435,10 @@ ReplicaSetStatus ReplicaSetController::status_of(const Inputs& in, const Pods& p
                                                  const std::string& failure, api::Time now) const {
   const ReplicaSet& rs = *in.rs;
   ReplicaSetStatus s = rs.status;
-  s.replicas = static_cast<int32_t>(pods.size());
-  s.fully_labeled_replicas = 0;
-  s.ready_replicas = 0;
-  s.available_replicas = 0;
+  s.replicas = in.counted ? in.tally.active : static_cast<int32_t>(pods.size());
+  s.fully_labeled_replicas = in.counted ? in.tally.fully_labeled : 0;
+  s.ready_replicas = in.counted ? in.tally.ready : 0;
+  s.available_replicas = s.ready_replicas;  // no minReadySeconds where they are counted
   for (const PodRef& pod : pods) {
     if (api::matches_all(rs.spec.template_.metadata.labels, pod->metadata.labels)) {
       ++s.fully_labeled_replicas;
@@ -382,7 +447,7 @@ ReplicaSetStatus ReplicaSetController::status_of(const Inputs& in, const Pods& p
     ++s.ready_replicas;
     if (api::is_available(*pod, rs.spec.min_ready_seconds, now)) ++s.available_replicas;
   }
-  if (options_.terminating_replicas) s.terminating_replicas = in.terminating;
+  if (options_.terminating_replicas) s.terminating_replicas = in.tally.terminating;
 
   const api::ReplicaSetCondition* has = api::find_condition(s.conditions, kFailure);
   if (!failure.empty() && !has) {

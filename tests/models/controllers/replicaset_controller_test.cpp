@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "models/api/labels.h"
 #include "models/api/pod_helpers.h"
 #include "models/api/types/apps.h"
 #include "models/client/reconciler.h"
 #include "models/controllers/pod_ranking.h"
+#include "sim/random.h"
 #include "tests/support/fake_cluster.h"
 
 namespace mainspring::controllers {
@@ -114,6 +116,56 @@ TEST_F(ReplicaSetTest, CountsAvailableAfterMinReadySeconds) {
   EXPECT_EQ(rs()->status.available_replicas, 0);
   fake_.advance(api::Duration::seconds(1));
   EXPECT_EQ(rs()->status.available_replicas, 1);
+}
+
+// The controller counts by changes; whatever happens to the pods, the status is what a recount of
+// the cluster says.
+TEST_F(ReplicaSetTest, ItsCountsFollowEveryChangeOfItsPods) {
+  create(20);
+  run();
+  sim::Rng rng = sim::Stream(3, "test.replicaset").rng(0);
+  for (int i = 0; i < 300; ++i) {
+    const auto pods = fake_.all<Pod>();
+    api::Ref<Pod> pod = api::clone(*pods[rng.below(pods.size())]);
+    switch (rng.below(5)) {
+      case 0:
+        make_ready(*pod);
+        break;
+      case 1:
+        pod->status.conditions.clear();
+        fake_.put(pod);
+        break;
+      case 2:
+        pod->metadata.labels.set("app", pod->metadata.labels.get("app") == "web" ? "x" : "web");
+        fake_.put(pod);
+        break;
+      case 3:
+        pod->status.phase = "Failed";
+        fake_.put(pod);
+        break;
+      case 4: {
+        api::Ref<ReplicaSet> other = api::clone(*rs());
+        other->spec.template_.metadata.labels.set("tier", i % 2 ? "a" : "b");
+        if (rng.chance(1, 3)) fake_.put(other);
+        break;
+      }
+    }
+    run();
+    int32_t replicas = 0;
+    int32_t ready = 0;
+    int32_t labeled = 0;
+    for (const auto& p : fake_.all<Pod>()) {
+      if (!api::is_controlled_by(*p, *rs()) || !api::is_active(*p)) continue;
+      ++replicas;
+      if (api::is_ready(*p)) ++ready;
+      if (api::matches_all(rs()->spec.template_.metadata.labels, p->metadata.labels)) ++labeled;
+    }
+    ASSERT_EQ(rs()->status.ready_replicas, ready) << "after change " << i;
+    ASSERT_EQ(rs()->status.available_replicas, ready) << "after change " << i;
+    if (rs()->status.replicas == replicas) {
+      ASSERT_EQ(rs()->status.fully_labeled_replicas, labeled) << "after change " << i;
+    }
+  }
 }
 
 TEST_F(ReplicaSetTest, DeletesTheUnassignedFirst) {
