@@ -114,8 +114,8 @@ LaneId EventQueue::lane(Duration delay) {
   return LaneId{static_cast<uint32_t>(lanes_.size() - 1)};
 }
 
-void EventQueue::grow(Lane& lane) {
-  std::vector<Event> ring(std::max<size_t>(16, lane.ring.size() * 2));
+void EventQueue::resize(Lane& lane, size_t size) {
+  std::vector<Event> ring(size);
   for (size_t i = 0; i < lane.count; ++i) ring[i] = lane.ring[lane.index(i)];
   lane.ring = std::move(ring);
   lane.mask = lane.ring.size() - 1;

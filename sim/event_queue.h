@@ -91,6 +91,8 @@ class EventQueue {
 
     size_t index(size_t i) const { return (head + i) & mask; }
   };
+  static constexpr size_t kSmallRing = 16;
+  static constexpr size_t kLargeRing = 4096;
   struct LaneHead {
     Key key;
     uint32_t lane;
@@ -147,7 +149,8 @@ class EventQueue {
   void sift_down(size_t hole, Key key);
   void fill_hole();
   void drop_dead_keys();
-  void grow(Lane& lane);
+  // Gives the ring another size, a power of two that holds what is in it.
+  static void resize(Lane& lane, size_t size);
   void push_lane_head(Key key, uint32_t lane);
   void advance_lane();
   void remove_first_lane();
@@ -219,7 +222,7 @@ inline EventId EventQueue::schedule(SimTime at, uint64_t cause, const EventPaylo
     lane_time_went_back(at, lane.last_at);
   lane.last_at = at;
   if (lane.count > lane.mask || lane.mask == 0) [[unlikely]]
-    grow(lane);
+    resize(lane, lane.ring.empty() ? kSmallRing : lane.ring.size() * 2);
   Event& event = lane.ring[lane.index(lane.count)];
   event.at = at;
   event.sequence = new_sequence();
@@ -244,6 +247,9 @@ inline void EventQueue::advance_lane() {
     remove_first_lane();
     return;
   }
+  // A burst that is over does not keep its memory.
+  if (lane.count < lane.ring.size() / 8 && lane.ring.size() > kLargeRing) [[unlikely]]
+    resize(lane, lane.ring.size() / 4);
   first.key = lane_key(lane.ring[lane.head], first.lane);
   if (lane_heads_.size() > 1) sink_first_lane();
 }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "sim/check.h"
 
@@ -148,72 +149,53 @@ std::string compress(const char* bytes, size_t size) {
   return out;
 }
 
-// Strings by id, and ids by string. Forks share the bytes of the strings.
+// The ids of strings, by 96 bits of their hash: the strings themselves are in the records, where
+// they were used first.
 class Dictionary {
  public:
-  Dictionary() = default;
-  Dictionary(const Dictionary& other)
-      : chunks_(other.chunks_), texts_(other.texts_), table_(other.table_) {}  // tail not owned
-  Dictionary& operator=(const Dictionary&) = delete;
-
-  // The id, 0 if the string is not in it; `where` is then its place for add().
-  uint32_t find(std::string_view text, uint64_t hash) const {
-    if (table_.empty()) return 0;
-    for (size_t i = hash & (table_.size() - 1);; i = (i + 1) & (table_.size() - 1)) {
-      const Place& place = table_[i];
+  // The id, 0 if the string is not in it.
+  uint32_t find(const XXH128_hash_t& hash) const {
+    if (places_.empty()) return 0;
+    for (size_t i = home(hash.low64);; i = next(i)) {
+      const Place& place = places_[i];
       if (place.id == 0) return 0;
-      if (place.hash == static_cast<uint32_t>(hash >> 32) && texts_[place.id - 1] == text) {
-        return place.id;
-      }
+      if (place.low == hash.low64 && place.high == high(hash)) return place.id;
     }
   }
-  uint32_t add(std::string_view text, uint64_t hash) {
-    if ((texts_.size() + 1) * 2 > table_.size()) rehash();
-    texts_.push_back(store(text));
-    const uint32_t id = static_cast<uint32_t>(texts_.size());
-    insert({static_cast<uint32_t>(hash >> 32), id}, hash);
-    return id;
+  uint32_t add(const XXH128_hash_t& hash) {
+    if ((size_ + size_t{1}) * 4 > places_.size() * 3) grow();
+    insert({hash.low64, high(hash), ++size_});
+    return size_;
   }
-  std::string_view operator[](uint32_t id) const { return id == 0 ? "" : texts_[id - 1]; }
-  size_t size() const { return texts_.size(); }
 
  private:
   struct Place {
-    uint32_t hash = 0;
-    uint32_t id = 0;
+    uint64_t low = 0;
+    uint32_t high = 0;
+    uint32_t id = 0;  // 0: free
   };
 
-  std::string_view store(std::string_view text) {
-    if (text.size() > left_) {
-      const size_t size = std::max<size_t>(size_t{64} << 10, text.size());
-      chunks_.push_back(std::make_shared_for_overwrite<char[]>(size));
-      tail_ = chunks_.back().get();
-      left_ = size;
-    }
-    char* const p = tail_;
-    std::memcpy(p, text.data(), text.size());
-    tail_ += text.size();
-    left_ -= text.size();
-    return {p, text.size()};
+  static uint32_t high(const XXH128_hash_t& hash) { return static_cast<uint32_t>(hash.high64); }
+  size_t home(uint64_t low) const {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<size_t>(Wide{low} * places_.size() >> 64);
   }
-  void insert(Place place, uint64_t hash) {
-    size_t i = hash & (table_.size() - 1);
-    while (table_[i].id != 0) i = (i + 1) & (table_.size() - 1);
-    table_[i] = place;
+  size_t next(size_t i) const { return i + 1 == places_.size() ? 0 : i + 1; }
+  void insert(const Place& place) {
+    size_t i = home(place.low);
+    while (places_[i].id != 0) i = next(i);
+    places_[i] = place;
   }
-  void rehash() {
-    table_.assign(std::max<size_t>(64, table_.size() * 2), Place());
-    for (size_t i = 0; i < texts_.size(); ++i) {
-      const uint64_t hash = XXH3_64bits(texts_[i].data(), texts_[i].size());
-      insert({static_cast<uint32_t>(hash >> 32), static_cast<uint32_t>(i + 1)}, hash);
+  void grow() {
+    const std::vector<Place> old = std::exchange(
+        places_, std::vector<Place>(std::max<size_t>(64, places_.size() + places_.size() / 2)));
+    for (const Place& place : old) {
+      if (place.id != 0) insert(place);
     }
   }
 
-  std::vector<std::shared_ptr<char[]>> chunks_;
-  std::vector<std::string_view> texts_;
-  std::vector<Place> table_;
-  char* tail_ = nullptr;
-  size_t left_ = 0;
+  std::vector<Place> places_;
+  uint32_t size_ = 0;
 };
 
 }  // namespace
@@ -313,10 +295,10 @@ struct Journal::Impl {
 
   uint32_t text_id(std::string_view text) {
     if (text.empty()) return 0;
-    const uint64_t hash = XXH3_64bits(text.data(), text.size());
-    uint32_t id = dictionary.find(text, hash);
+    const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+    uint32_t id = dictionary.find(hash);
     if (id != 0) return id;
-    id = dictionary.add(text, hash);
+    id = dictionary.add(hash);
     // Entry { text: Text { id, text } }
     const size_t message = 1 + varint_size(id) + 1 + varint_size(text.size()) + text.size();
     const size_t body = 1 + varint_size(message) + message;
@@ -395,10 +377,6 @@ void Journal::set_storage(JournalStorage storage) {
 }
 JournalStorage Journal::storage() const { return impl_->storage; }
 TextId Journal::text(std::string_view text) { return {impl_->text_id(text)}; }
-std::string_view Journal::text(TextId id) const {
-  MAINSPRING_CHECK(id.value <= impl_->dictionary.size(), "no text {}", id.value);
-  return impl_->dictionary[id.value];
-}
 void Journal::append(SimTime at, uint64_t sequence, uint64_t cause, TextId type, TextId key,
                      std::string_view payload) {
   impl_->append(at, sequence, cause, type, key, payload);

@@ -92,7 +92,6 @@ class Journal {
 
   // The id of a string, entered into the dictionary at first use. Ids hold in all forks made later.
   TextId text(std::string_view text);
-  std::string_view text(TextId id) const;
 
   // Appends a record. Time must not go back.
   void append(SimTime at, uint64_t sequence, uint64_t cause, TextId type, TextId key,

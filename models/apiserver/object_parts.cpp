@@ -46,13 +46,20 @@ void with_type(api::Kind kind, F f) {
   }
 }
 
-template <class Conditions>
-void merge(const Conditions& old, Conditions& next) {
-  for (const auto& c : old) {
-    const bool named =
-        std::any_of(next.begin(), next.end(), [&](const auto& n) { return n.type == c.type; });
-    if (!named) next.push_back(c);
+template <class C>
+void merge(const api::List<C>& old, api::List<C>& next) {
+  const auto named = [&next](const C& c) {
+    return std::any_of(next.begin(), next.end(), [&](const C& n) { return n.type == c.type; });
+  };
+  const auto kept = std::count_if(old.begin(), old.end(), [&](const C& c) { return !named(c); });
+  if (kept == 0) return;
+  std::vector<C> all;
+  all.reserve(next.size() + static_cast<size_t>(kept));
+  all.assign(next.begin(), next.end());
+  for (const C& c : old) {
+    if (!named(c)) all.push_back(c);
   }
+  next = api::List<C>(std::move(all));
 }
 }  // namespace
 

@@ -7,6 +7,7 @@
 
 #include "models/api/time_text.h"
 #include "models/api/types/core.h"
+#include "models/client/slot_table.h"
 #include "sim/random.h"
 
 namespace mainspring::client {
@@ -20,10 +21,13 @@ constexpr int32_t kMaxTries = 12;
 constexpr size_t kMaxQueue = 1000;
 constexpr api::Duration kSeriesForget = api::Duration::minutes(6);
 
-std::string object_key(const api::Object& o) {
-  const api::KindInfo& info = api::kind_info(o);
-  return fmt::format("{}/{}/{}/{}", info.name, o.metadata.namespace_.view(), o.metadata.name.view(),
-                     o.metadata.uid.view());
+// What is remembered goes by hashes, made of hashes of the parts.
+uint64_t hash_of(const api::Object& o) {
+  const uint64_t kind = sim::hash64(api::kind_info(o).name);
+  return sim::hash_combine(sim::hash_combine(kind, name_hash(o)), sim::hash64(o.metadata.uid));
+}
+uint64_t combine(uint64_t hash, std::string_view text) {
+  return sim::hash_combine(hash, sim::hash64(text));
 }
 
 api::ObjectReference reference_to(const api::Object& o) {
@@ -76,28 +80,32 @@ void EventRecorder::sweep_series(api::Time now) {
 void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::string_view type,
                           std::string_view reason, std::string message) {
   const api::Time now = ctx.now();
-  const std::string object = object_key(about);
-  const std::string group = fmt::format("{}|{}|{}", object, type, reason);
+  const uint64_t typed = combine(hash_of(about), type);
+  const uint64_t group = combine(typed, reason);
 
   // Aggregation: too many messages alike within the window become one event.
-  Similar& similar = similar_[sim::hash64(group)];
-  if (similar.last && now - similar.last > kSimilarWindow) similar.messages.clear();
-  similar.last = now;
+  Similar& similar = similar_[group];
+  if (similar.last && now - similar.last > kSimilarWindow) similar = Similar();
   const uint64_t hash = sim::hash64(message);
-  if (std::find(similar.messages.begin(), similar.messages.end(), hash) == similar.messages.end()) {
-    similar.messages.push_back(hash);
+  if (similar.count() == 0) {
+    similar.oldest = hash;
+  } else if (similar.oldest != hash && std::find(similar.others.begin(), similar.others.end(),
+                                                 hash) == similar.others.end()) {
+    similar.others.push_back(hash);
   }
+  similar.last = now;
   uint64_t seen_key;
-  if (similar.messages.size() >= kMaxSimilar) {
-    std::vector<uint64_t>& messages = similar.messages.edit();
-    messages.erase(messages.begin());
+  if (similar.count() >= kMaxSimilar) {
+    std::vector<uint64_t>& others = similar.others.edit();
+    similar.oldest = others.front();
+    others.erase(others.begin());
     message = "(combined from similar events): " + message;
-    seen_key = sim::hash64(group);
+    seen_key = group;
   } else {
-    seen_key = sim::hash64(group + "|" + message);
+    seen_key = sim::hash_combine(group, hash);
   }
 
-  if (!within_spam_limit(sim::hash64(fmt::format("{}|{}", object, type)), now)) return;
+  if (!within_spam_limit(typed, now)) return;
 
   Seen& seen = seen_[seen_key];
   Request request;
@@ -105,20 +113,18 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
   request.ns = event_namespace(about);
   if (seen.count > 0) {
     ++seen.count;
-    seen.last = now.truncated_to_second();
     request.verb = Verb::kPatch;
     request.name = event_name(about, seen.name_ns);
     request.patch_type = PatchType::kStrategicMerge;
     api::Json patch = api::Json::object();
     patch.set("count", api::Json(static_cast<int64_t>(seen.count)));
-    patch.set("lastTimestamp", api::Json(api::format_time(seen.last)));
+    patch.set("lastTimestamp", api::Json(api::format_time(now.truncated_to_second())));
     patch.set("message", api::Json(message));
     request.patch = patch;
   } else {
     seen.name_ns = new_name(now);
     request.name = event_name(about, seen.name_ns);
     seen.count = 1;
-    seen.last = now.truncated_to_second();
     api::Ref<api::Event> body = api::make<api::Event>();
     body->metadata.name = request.name;
     body->metadata.namespace_ = request.ns;
@@ -131,8 +137,8 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
     body->reporting_component = component_;
     body->reporting_instance = host_;
     body->count = 1;
-    body->first_timestamp = seen.last;
-    body->last_timestamp = seen.last;
+    body->first_timestamp = now.truncated_to_second();
+    body->last_timestamp = body->first_timestamp;
     request.verb = Verb::kCreate;
     request.body = body;
   }
@@ -144,34 +150,34 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
   const api::Time now = ctx.now();
   // The reference is part of the key with its resourceVersion, the note is not: a pod whose status
   // changed in between starts a new series (event_broadcaster.go, getKey).
-  const uint64_t seen_key =
-      sim::hash64(fmt::format("v1|{}|{}|{}|{}|{}", object_key(about),
-                              about.metadata.resource_version.view(), type, reason, action));
+  const uint64_t versioned = combine(hash_of(about), about.metadata.resource_version);
+  const uint64_t seen_key = combine(combine(combine(versioned, type), reason), action);
   sweep_series(now);
-  Seen& seen = series_[seen_key];
+  Series& series = series_[seen_key];
+  Seen& seen = series.seen;
   Request request;
   request.kind = api::Kind::Event;
   request.ns = event_namespace(about);
-  if (seen.count > 0 && now - seen.last <= kSeriesForget) {
+  if (seen.count > 0 && now - series.last <= kSeriesForget) {
     // The second occurrence starts a series, written at once; the following ones are counted and
     // written by the broadcaster's refresh, which comes every 30 minutes.
     ++seen.count;
-    seen.last = now;
+    series.last = now;
     if (seen.count > 2) return;
     request.verb = Verb::kPatch;
     request.name = event_name(about, seen.name_ns);
     request.patch_type = PatchType::kStrategicMerge;
-    api::Json series = api::Json::object();
-    series.set("count", api::Json(static_cast<int64_t>(seen.count)));
-    series.set("lastObservedTime", api::Json(api::format_micro_time(now)));
+    api::Json body = api::Json::object();
+    body.set("count", api::Json(static_cast<int64_t>(seen.count)));
+    body.set("lastObservedTime", api::Json(api::format_micro_time(now)));
     api::Json patch = api::Json::object();
-    patch.set("series", series);
+    patch.set("series", body);
     request.patch = patch;
   } else {
     seen.name_ns = new_name(now);
     request.name = event_name(about, seen.name_ns);
     seen.count = 1;
-    seen.last = now;
+    series.last = now;
     api::Ref<api::Event> body = api::make<api::Event>();
     body->metadata.name = request.name;
     body->metadata.namespace_ = request.ns;

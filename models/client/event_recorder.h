@@ -51,7 +51,7 @@ class EventRecorder {
         }
         at = entries_.insert(at, Entry{key, 0, V()});
       }
-      at->used = ++uses_;
+      at->used = next_use();
       return at->value;
     }
     void erase(uint64_t key) {
@@ -62,15 +62,30 @@ class EventRecorder {
    private:
     struct Entry {
       uint64_t key;
-      uint64_t used;
+      uint32_t used;
       V value;
     };
+    // Numbers of uses are told anew, in their order, before they run out.
+    uint32_t next_use() {
+      if (uses_ == UINT32_MAX) {
+        std::vector<uint32_t> used;
+        used.reserve(entries_.size());
+        for (const Entry& e : entries_) used.push_back(e.used);
+        std::sort(used.begin(), used.end());
+        for (Entry& e : entries_) {
+          e.used = static_cast<uint32_t>(std::lower_bound(used.begin(), used.end(), e.used) -
+                                         used.begin());
+        }
+        uses_ = static_cast<uint32_t>(used.size());
+      }
+      return ++uses_;
+    }
     auto place(uint64_t key) {
       return std::lower_bound(entries_.begin(), entries_.end(), key,
                               [](const Entry& e, uint64_t k) { return e.key < k; });
     }
     void drop_oldest() {
-      std::vector<uint64_t> used;
+      std::vector<uint32_t> used;
       used.reserve(entries_.size());
       for (const Entry& e : entries_) used.push_back(e.used);
       const auto kept = used.begin() + static_cast<ptrdiff_t>(used.size() - kMax);
@@ -79,16 +94,23 @@ class EventRecorder {
     }
 
     std::vector<Entry> entries_;  // by key
-    uint64_t uses_ = 0;
+    uint32_t uses_ = 0;
   };
   struct Seen {
-    int64_t name_ns = 0;  // tells the stored event's name, with that of the object
     int32_t count = 0;
+    int64_t name_ns = 0;  // tells the stored event's name, with that of the object
+  };
+  // An event of the series of event_v1.
+  struct Series {
+    Seen seen;
     api::Time last;
   };
+  // The distinct messages in the window, as hashes, oldest first. Mostly there is one.
   struct Similar {
-    api::List<uint64_t> messages;  // hashes of the distinct messages in the window
-    api::Time last;
+    uint64_t oldest = 0;
+    api::List<uint64_t> others;
+    api::Time last;  // absent: there is none
+    size_t count() const { return last ? 1 + others.size() : 0; }
   };
   struct Bucket {
     int64_t full_at = INT64_MIN;
@@ -111,7 +133,7 @@ class EventRecorder {
   Recent<Seen> seen_;
   Recent<Similar> similar_;
   Recent<Bucket> buckets_;
-  std::map<uint64_t, Seen> series_;  // of event_v1; those unused for 6 min go
+  std::map<uint64_t, Series> series_;  // of event_v1; those unused for 6 min go
   api::Time swept_;
   int64_t last_name_ns_ = INT64_MIN;
 };

@@ -45,6 +45,7 @@ PoolIndex Cloud::pool_of(NodeIndex machine) const {
 
 std::vector<NodeIndex> Cloud::machines(PoolIndex pool) const {
   std::vector<NodeIndex> out;
+  out.reserve(rentals_.size());
   for (const Rental& r : rentals_) {
     if (r.pool == pool && r.until == SimTime::max()) out.push_back(r.machine);
   }

@@ -36,9 +36,9 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   const SimTime now = world.now();
   const AppBehavior& app = *c.behavior;
   if (c.state == RunState::kTerminated) {
-    c.has_last = true;
     c.last = c.ended;
   }
+  c.id = {};
   if (c.incarnation++ > 0) ++c.restarts;
   c.state = RunState::kRunning;
   c.waiting_reason = c.waiting_message = c.next_reason = c.next_message = {};

@@ -229,6 +229,7 @@ NodeIndex NodeFleet::add_machine(sim::World& world, MachineSpec spec, Duration b
   m.spec = std::move(spec);
   m.cpu = CpuHost(MicroCores::from_milli(m.spec.cpu_milli));
   m.ip = host_address(n);
+  m.ips = {api::HostIP{m.ip, {}}};
   m.recorder = client::EventRecorder("kubelet", cookie(Purpose::kEvent, n, 0), m.spec.name);
   api::Ref<api::Node> about = api::make<api::Node>();
   about->metadata.name = m.spec.name;
@@ -618,8 +619,8 @@ void NodeFleet::node_event(sim::World& world, NodeIndex n, std::string_view type
 // ------------------------------------------------------------------------------------
 
 PodHandle NodeFleet::find_pod(std::string_view ns, std::string_view name) const {
-  const auto p = pod_by_name_.find(pod_key(ns, name));
-  return p ? PodHandle{*p, pods_[*p].generation} : PodHandle{};
+  const uint32_t p = pod_slot(ns, name);
+  return p == kNoPod ? PodHandle{} : PodHandle{p, pods_[p].generation};
 }
 
 PodHandle NodeFleet::pod_at(std::string_view ip) const {

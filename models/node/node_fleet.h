@@ -17,6 +17,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,11 +28,13 @@
 #include "models/apiserver/api_server.h"
 #include "models/apiserver/control_host.h"
 #include "models/client/flat_index.h"
+#include "models/client/slot_table.h"
 #include "models/node/app_behavior.h"
 #include "models/node/image_catalog.h"
 #include "models/node/kubelet_config.h"
 #include "models/node/machine.h"
 #include "models/node/runtime.h"
+#include "models/node/text_pool.h"
 #include "models/node/types.h"
 #include "sim/world.h"
 
@@ -222,6 +225,8 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void on_pod(sim::World& world, const api::ObjectRef& object, bool deleted);
   uint32_t new_pod(sim::World& world, api::Ref<const api::Pod> object, NodeIndex n);
   void free_pod(sim::World& world, uint32_t p);
+  static constexpr uint32_t kNoPod = client::SlotTable::kNone;
+  uint32_t pod_slot(std::string_view ns, std::string_view name) const;
   void begin(sim::World& world, uint32_t p, Op op, sim::Duration after);
   void op_done(sim::World& world, uint32_t p);
   bool admit(sim::World& world, uint32_t p);
@@ -296,18 +301,25 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void send_status(sim::World& world, uint32_t p);
   void refresh(const sim::World& world, PodRuntime& pod);
   std::string_view compute_phase(const PodRuntime& pod) const;
-  void fill_status(const sim::World& world, const PodRuntime& pod, api::PodStatus& status) const;
+  void fill_status(const sim::World& world, PodRuntime& pod, api::PodStatus& status);
+  void fill_addresses(PodRuntime& pod, api::PodStatus& status);
+  void fill_conditions(const sim::World& world, const PodRuntime& pod, api::PodStatus& status);
+  api::List<api::ContainerStatus> container_statuses(const sim::World& world,
+                                                     const PodRuntime& pod, bool init);
+  std::string container_id(const ContainerRuntime& c, uint32_t incarnation) const;
 
   Options options_;
   std::vector<Machine> machines_;
-  std::vector<PodRuntime> pods_;
+  // Deques, since the elements are large: a vector would hold up to as much again in reserve.
+  std::deque<PodRuntime> pods_;
   std::vector<uint32_t> free_pods_;
-  std::vector<ContainerRuntime> containers_;
+  std::deque<ContainerRuntime> containers_;
   std::vector<uint32_t> free_containers_;
-  client::FlatIndex pod_by_name_;      // "ns/name" -> slot
+  client::SlotTable pod_by_name_;
   client::FlatIndex machine_by_name_;  // of machines that are not gone
   std::vector<Listener> listeners_;
   apiserver::ClientId watch_client_ = 0;
+  TextPool texts_;  // of statuses
   std::vector<CpuHost::Change> changes_;  // scratch, empty between calls
 };
 

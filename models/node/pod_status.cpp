@@ -26,6 +26,12 @@ std::string join(const std::vector<std::string_view>& names) {
   return out + "]";
 }
 
+// Two versions hold what they have in common once.
+template <class T>
+void share_equal(const T& old, T& now) {
+  if (now == old) now = old;
+}
+
 }  // namespace
 
 std::string_view NodeFleet::compute_phase(const PodRuntime& pod) const {
@@ -81,7 +87,9 @@ std::string_view NodeFleet::compute_phase(const PodRuntime& pod) const {
 }
 
 void NodeFleet::refresh(const sim::World& world, PodRuntime& pod) {
-  pod.phase = compute_phase(pod);
+  if (const std::string_view phase = compute_phase(pod); pod.phase != phase) {
+    pod.phase = texts_(phase);
+  }
   bool ready = true;
   for (const uint32_t slot : pod.containers) {
     const ContainerRuntime& c = containers_[slot];
@@ -150,9 +158,12 @@ void NodeFleet::send_status(sim::World& world, uint32_t p) {
   body->metadata.namespace_ = meta.namespace_;
   body->metadata.uid = meta.uid;
   fill_status(world, pod, body->status);
+  share_equal(stored->status.container_statuses, body->status.container_statuses);
+  share_equal(stored->status.init_container_statuses, body->status.init_container_statuses);
   // Conditions of others stay: the server merges by type. What would change nothing is not sent.
   api::PodStatus merged = body->status;
   std::vector<api::PodCondition> conditions;
+  conditions.reserve(stored->status.conditions.size() + merged.conditions.size());
   for (const api::PodCondition& old : stored->status.conditions) {
     const auto mine = std::find_if(merged.conditions.begin(), merged.conditions.end(),
                                    [&](const api::PodCondition& c) { return c.type == old.type; });
@@ -180,103 +191,115 @@ void NodeFleet::send_status(sim::World& world, uint32_t p) {
                        cookie(Purpose::kStatus, n, p));
 }
 
-void NodeFleet::fill_status(const sim::World& world, const PodRuntime& pod,
-                            api::PodStatus& status) const {
-  const apiserver::ApiServer& api = server(world);
-  const Machine& m = machines_[pod.node];
-  const auto at = [&](SimTime t) { return api.wall(t).truncated_to_second(); };
+void NodeFleet::fill_status(const sim::World& world, PodRuntime& pod, api::PodStatus& status) {
   status.phase = pod.phase;
   status.reason = pod.end_reason;
   status.message = pod.end_message;
-  status.qos_class = qos_name(pod.qos);
+  status.qos_class = texts_(qos_name(pod.qos));
   status.observed_generation = pod.object->metadata.generation;
   if (pod.has_start_time) {
-    status.start_time = at(pod.start_time);
-    status.host_ip = m.ip;
-    status.host_ips = {api::HostIP{m.ip, {}}};
-    std::string ip;
-    if (pod.object->spec.host_network) {
-      if (pod.ever_sandbox) ip = m.ip;
-    } else if (pod.ip_host != 0) {
-      ip = pod_address(pod.node, pod.ip_host);
-    }
-    if (!ip.empty()) {
-      status.pod_ip = ip;
-      status.pod_ips = {api::PodIP{ip, {}}};
-    }
+    status.start_time = server(world).wall(pod.start_time).truncated_to_second();
+    fill_addresses(pod, status);
   }
-
-  const auto statuses = [&](bool init) {
-    std::vector<api::ContainerStatus> out;
-    for (const uint32_t slot : pod.containers) {
-      const ContainerRuntime& c = containers_[slot];
-      if ((c.role != Role::kApp) != init) continue;
-      const api::Container& spec = spec_of(c);
-      const auto container_id = [&](uint32_t incarnation) {
-        return fmt::format(
-            "containerd://{:016x}{:016x}",
-            sim::hash_combine(pod.entity, uint64_t{c.spec_index} << 1 | (init ? 1 : 0)),
-            sim::mix64(incarnation));
-      };
-      const auto terminated = [&](const Termination& t, uint32_t incarnation) {
-        api::ContainerStateTerminated s;
-        s.exit_code = t.exit_code;
-        s.reason = t.reason;
-        s.message = t.message;
-        s.started_at = at(t.started_at);
-        s.finished_at = at(t.finished_at);
-        s.container_id = container_id(incarnation);
-        return s;
-      };
-      api::ContainerStatus s;
-      s.name = spec.name;
-      s.image = spec.image;
-      s.restart_count = c.restarts;
-      s.started = c.state == RunState::kRunning && c.started;
-      s.ready = c.role == Role::kInit
-                    ? c.state == RunState::kTerminated && c.ended.exit_code == 0
-                    : c.ready;
-      if (c.incarnation > 0) {
-        s.image_id = fmt::format("sha256:{:016x}{:016x}", sim::hash64(spec.image),
-                                 sim::mix64(sim::hash64(spec.image)));
-        s.container_id = container_id(c.incarnation);
-      }
-      if (c.has_last) s.last_state.terminated = terminated(c.last, c.incarnation - 1);
-      switch (c.state) {
-        case RunState::kRunning: {
-          api::ContainerStateRunning r;
-          r.started_at = at(c.started_at);
-          s.state.running = r;
-          break;
-        }
-        case RunState::kTerminated:
-          if (!c.waiting_reason.empty() && !pod.terminating) {
-            s.state.waiting = api::ContainerStateWaiting{c.waiting_reason, c.waiting_message, {}};
-            s.last_state.terminated = terminated(c.ended, c.incarnation);
-          } else {
-            s.state.terminated = terminated(c.ended, c.incarnation);
-          }
-          break;
-        case RunState::kWaiting: {
-          api::ContainerStateWaiting w;
-          w.reason = c.waiting_reason;
-          w.message = c.waiting_message;
-          if (w.reason.empty()) {
-            w.reason = pod.init_count > 0 ? "PodInitializing" : "ContainerCreating";
-          }
-          s.state.waiting = w;
-          break;
-        }
-      }
-      out.push_back(std::move(s));
-    }
-    return api::List<api::ContainerStatus>(std::move(out));
-  };
   if (pod.admitted) {
-    status.init_container_statuses = statuses(true);
-    status.container_statuses = statuses(false);
+    status.init_container_statuses = container_statuses(world, pod, true);
+    status.container_statuses = container_statuses(world, pod, false);
   }
+  fill_conditions(world, pod, status);
+}
 
+void NodeFleet::fill_addresses(PodRuntime& pod, api::PodStatus& status) {
+  const Machine& m = machines_[pod.node];
+  status.host_ip = m.ip;
+  status.host_ips = m.ips;
+  if (pod.ips.empty()) {
+    if (pod.object->spec.host_network) {
+      if (pod.ever_sandbox) pod.ips = {api::PodIP{m.ip, {}}};
+    } else if (pod.ip_host != 0) {
+      pod.ips = {api::PodIP{pod_address(pod.node, pod.ip_host), {}}};
+    }
+  }
+  if (pod.ips.empty()) return;
+  status.pod_ip = pod.ips[0].ip;
+  status.pod_ips = pod.ips;
+}
+
+std::string NodeFleet::container_id(const ContainerRuntime& c, uint32_t incarnation) const {
+  const uint64_t which = uint64_t{c.spec_index} << 1 | (c.role != Role::kApp ? 1 : 0);
+  return fmt::format("containerd://{:016x}{:016x}",
+                     sim::hash_combine(pods_[c.pod].entity, which), sim::mix64(incarnation));
+}
+
+api::List<api::ContainerStatus> NodeFleet::container_statuses(const sim::World& world,
+                                                              const PodRuntime& pod, bool init) {
+  const apiserver::ApiServer& api = server(world);
+  const auto at = [&](SimTime t) { return api.wall(t).truncated_to_second(); };
+  std::vector<api::ContainerStatus> out;
+  out.reserve(init ? pod.init_count : pod.containers.size() - pod.init_count);
+  for (const uint32_t slot : pod.containers) {
+    ContainerRuntime& c = containers_[slot];
+    if ((c.role != Role::kApp) != init) continue;
+    const api::Container& spec = spec_of(c);
+    const auto terminated = [&](const Termination& t, uint32_t incarnation) {
+      api::ContainerStateTerminated s;
+      s.exit_code = t.exit_code;
+      s.reason = t.reason;
+      s.message = t.message;
+      s.started_at = at(t.started_at);
+      s.finished_at = at(t.finished_at);
+      s.container_id = container_id(c, incarnation);
+      return s;
+    };
+    api::ContainerStatus s;
+    s.name = spec.name;
+    s.image = spec.image;
+    s.restart_count = c.restarts;
+    s.started = c.state == RunState::kRunning && c.started;
+    s.ready = c.role == Role::kInit
+                  ? c.state == RunState::kTerminated && c.ended.exit_code == 0
+                  : c.ready;
+    if (c.incarnation > 0) {
+      if (c.id.empty()) c.id = container_id(c, c.incarnation);
+      const uint64_t image = sim::hash64(spec.image);
+      s.image_id = texts_(fmt::format("sha256:{:016x}{:016x}", image, sim::mix64(image)));
+      s.container_id = c.id;
+    }
+    if (c.last) s.last_state.terminated = terminated(*c.last, c.incarnation - 1);
+    switch (c.state) {
+      case RunState::kRunning: {
+        api::ContainerStateRunning r;
+        r.started_at = at(c.started_at);
+        s.state.running = r;
+        break;
+      }
+      case RunState::kTerminated:
+        if (!c.waiting_reason.empty() && !pod.terminating) {
+          s.state.waiting = api::ContainerStateWaiting{c.waiting_reason, c.waiting_message, {}};
+          s.last_state.terminated = terminated(c.ended, c.incarnation);
+        } else {
+          s.state.terminated = terminated(c.ended, c.incarnation);
+        }
+        break;
+      case RunState::kWaiting: {
+        api::ContainerStateWaiting w;
+        w.reason = c.waiting_reason;
+        w.message = c.waiting_message;
+        if (w.reason.empty()) {
+          w.reason = texts_(pod.init_count > 0 ? "PodInitializing" : "ContainerCreating");
+        }
+        s.state.waiting = w;
+        break;
+      }
+    }
+    out.push_back(std::move(s));
+  }
+  return api::List<api::ContainerStatus>(std::move(out));
+}
+
+void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
+                                api::PodStatus& status) {
+  const apiserver::ApiServer& api = server(world);
+  const auto at = [&](SimTime t) { return api.wall(t).truncated_to_second(); };
   std::vector<std::string_view> unready;
   std::vector<std::string_view> incomplete;
   for (const uint32_t slot : pod.containers) {
@@ -287,17 +310,19 @@ void NodeFleet::fill_status(const sim::World& world, const PodRuntime& pod,
                                             : c.started;
     if (c.role != Role::kApp && !done) incomplete.push_back(spec_of(c).name);
   }
+  std::vector<api::PodCondition> conditions;
+  conditions.reserve(5);
   const auto add = [&](std::string_view type, size_t i, std::string_view reason,
                        std::string message) {
     const ConditionState& state = pod.conditions[i];
     api::PodCondition c;
-    c.type = type;
-    c.status = state.status ? "True" : "False";
+    c.type = texts_(type);
+    c.status = texts_(state.status ? "True" : "False");
     c.last_transition_time = at(state.since);
     c.observed_generation = pod.object->metadata.generation;
-    c.reason = reason;
+    c.reason = texts_(reason);
     if (!state.status) c.message = message;
-    status.conditions.push_back(std::move(c));
+    conditions.push_back(std::move(c));
   };
   const bool succeeded = pod.phase == "Succeeded";
   const bool failed = pod.phase == "Failed";
@@ -339,8 +364,9 @@ void NodeFleet::fill_status(const sim::World& world, const PodRuntime& pod,
     c.message = pod.end_message;
     c.last_transition_time = at(pod.conditions[kReady].since);
     c.observed_generation = pod.object->metadata.generation;
-    status.conditions.push_back(std::move(c));
+    conditions.push_back(std::move(c));
   }
+  status.conditions = api::List<api::PodCondition>(std::move(conditions));
 }
 
 }  // namespace mainspring::node

@@ -86,8 +86,8 @@ uint64_t NodeFleet::pod_draw(const sim::World& world, const PodRuntime& pod, uin
 void NodeFleet::on_pod(sim::World& world, const api::ObjectRef& ref, bool deleted) {
   api::Ref<const api::Pod> object = api::cast<api::Pod>(ref);
   const api::ObjectMeta& meta = object->metadata;
-  const auto known = pod_by_name_.find(pod_key(meta.namespace_, meta.name));
-  const bool same = known && pods_[*known].object->metadata.uid == meta.uid;
+  const uint32_t known = pod_slot(meta.namespace_, meta.name);
+  const bool same = known != kNoPod && pods_[known].object->metadata.uid == meta.uid;
   if (!same) {
     if (deleted) return;
     const NodeIndex n = find_machine(object->spec.node_name);
@@ -107,13 +107,13 @@ void NodeFleet::on_pod(sim::World& world, const api::ObjectRef& ref, bool delete
     return;
   }
 
-  const uint32_t p = *known;
+  const uint32_t p = known;
   if (!deleted && version_of(*object) < version_of(*pods_[p].object)) return;
   pods_[p].object = object;
   const bool up = machines_[pods_[p].node].state == MachineState::kUp;
   if (deleted) {
     pods_[p].api_gone = true;
-    pod_by_name_.erase(pod_key(meta.namespace_, meta.name));
+    pod_by_name_.erase(client::name_hash(*object), p);
     if (!up || (pods_[p].stopped && pods_[p].op == Op::kNone)) {
       free_pod(world, p);
       return;
@@ -159,7 +159,6 @@ void NodeFleet::adopt_pods(sim::World& world, NodeIndex n) {
     pod.volumes_mounted = false;
     for (const uint32_t c : pod.containers) {
       if (containers_[c].role == Role::kInit && containers_[c].state == RunState::kTerminated) {
-        containers_[c].has_last = true;
         containers_[c].last = containers_[c].ended;
         containers_[c].state = RunState::kWaiting;
       }
@@ -175,12 +174,24 @@ void NodeFleet::adopt_pods(sim::World& world, NodeIndex n) {
     }
   }
   for (const api::ObjectRef& object : mine) {
-    const auto p = pod_by_name_.find(pod_key(object->metadata.namespace_, object->metadata.name));
-    if (!p || pods_[*p].object->metadata.uid != object->metadata.uid) on_pod(world, object, false);
+    const uint32_t p = pod_slot(object->metadata.namespace_, object->metadata.name);
+    if (p == kNoPod || pods_[p].object->metadata.uid != object->metadata.uid) {
+      on_pod(world, object, false);
+    }
   }
 }
 
+uint32_t NodeFleet::pod_slot(std::string_view ns, std::string_view name) const {
+  return pod_by_name_.find(client::name_hash(ns, name), [&](uint32_t p) {
+    return client::is_named(*pods_[p].object, ns, name);
+  });
+}
+
 uint32_t NodeFleet::new_pod(sim::World&, api::Ref<const api::Pod> object, NodeIndex n) {
+  // A pod that had the name before may still be on its way out; the name means the new one.
+  const uint64_t name = client::name_hash(*object);
+  const uint32_t before = pod_slot(object->metadata.namespace_, object->metadata.name);
+  if (before != kNoPod) pod_by_name_.erase(name, before);
   uint32_t p;
   if (free_pods_.empty()) {
     p = static_cast<uint32_t>(pods_.size());
@@ -199,7 +210,7 @@ uint32_t NodeFleet::new_pod(sim::World&, api::Ref<const api::Pod> object, NodeIn
   pod.qos = qos_of(*pod.object);
   machines_[n].pods.push_back(p);
   const api::ObjectMeta& meta = pod.object->metadata;
-  pod_by_name_.set(pod_key(meta.namespace_, meta.name), p);
+  pod_by_name_.insert(name, p);
 
   const api::PodSpec& spec = pod.object->spec;
   const std::string_view workload = workload_of(*pod.object);
@@ -260,8 +271,9 @@ void NodeFleet::free_pod(sim::World& world, uint32_t p) {
   }
   m.pods.erase(std::find(m.pods.begin(), m.pods.end(), p));
   const api::ObjectMeta& meta = pod.object->metadata;
-  const std::string key = pod_key(meta.namespace_, meta.name);
-  if (const auto slot = pod_by_name_.find(key); slot && *slot == p) pod_by_name_.erase(key);
+  if (pod_slot(meta.namespace_, meta.name) == p) {
+    pod_by_name_.erase(client::name_hash(*pod.object), p);
+  }
   const uint32_t generation = pod.generation + 1;
   pod = PodRuntime();
   pod.generation = generation;

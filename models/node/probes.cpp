@@ -279,7 +279,7 @@ std::string NodeFleet::probe_failure(const ContainerRuntime& c, ProbeKind kind, 
   const api::Probe& probe = *probe_of(spec_of(c), kind);
   const PodRuntime& pod = pods_[c.pod];
   const std::string ip = pod.ip_host != 0 ? pod_address(pod.node, pod.ip_host)
-                                          : machines_[pod.node].ip;
+                                          : machines_[pod.node].ip.str();
   const auto port = [&](const api::IntOrString& p) {
     if (p.is_int()) return fmt::format("{}", p.int_value());
     for (const api::ContainerPort& declared : spec_of(c).ports) {

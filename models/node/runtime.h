@@ -36,16 +36,16 @@ struct Termination {
 };
 
 struct ProbeRuntime {
-  bool used = false;    // the container declares it
-  bool active = false;  // running now: between start (or startup success) and the end
   ProbeState state;
   sim::EventId event;       // the next tick that matters: a flip, or a failure worth an event
   sim::SimTime tick;        // which tick that is
   sim::Duration lag;        // how late its worker wakes up; keeps ticks of different probes apart
-  int8_t forced = -1;       // 0 or 1: outcome forced by a fault
   sim::SimTime forced_at;
+  sim::SimTime reported_at;  // the tick of the last failure reported
   int32_t reported = 0;     // failures reported as events in this incarnation
-  sim::SimTime reported_at;  // the tick of the last of them
+  int8_t forced = -1;       // 0 or 1: outcome forced by a fault
+  bool used = false;    // the container declares it
+  bool active = false;  // running now: between start (or startup success) and the end
 };
 
 // Usage of CPU as an integral, and its value at the last two instants at which the metrics server
@@ -91,8 +91,8 @@ struct ContainerRuntime {
   api::Str next_message;
   sim::SimTime started_at;
   Termination ended;         // of state kTerminated
-  bool has_last = false;
-  Termination last;          // the one before the current instance
+  api::Opt<Termination> last;  // the one before the current instance
+  api::Str id;                 // as its status shows it; made when first shown
   int32_t restarts = 0;
   uint32_t incarnation = 0;  // how often a process was started; dates events of old ones
   uint32_t attempts = 0;     // starts tried, for draws
@@ -197,6 +197,7 @@ struct PodRuntime {
 
   bool status_queued = false;
   api::Str phase;
+  api::List<api::PodIP> ips;  // as its status shows them; made when first shown
   // PodReadyToStartContainers, Initialized, Ready, ContainersReady, in this order.
   std::array<ConditionState, 4> conditions;
 };
@@ -225,7 +226,8 @@ struct Machine {
   sim::SimTime up_since;
   client::LeaseClock lease;
   sim::SimTime beat;  // with simulate_every_beat: the last renewal event
-  std::string ip;
+  api::Str ip;
+  api::List<api::HostIP> ips;
   CpuHost cpu{MicroCores{}};
   std::vector<uint32_t> pods;  // slots, in order of arrival
   std::vector<uint32_t> ip_owner;  // by host part; grown on demand

@@ -99,6 +99,25 @@ TEST(EventQueue, LanesAndHeapInterleaveByTimeThenSequence) {
   EXPECT_EQ(drain(queue), (std::vector<uint64_t>{6, 1, 2, 3, 4, 5}));
 }
 
+TEST(EventQueue, ALaneKeepsItsOrderWhileABurstComesAndGoes) {
+  EventQueue queue;
+  const LaneId lane = queue.lane(Duration::nanos(100'000));
+  for (uint64_t i = 0; i < 70'000; ++i) {
+    queue.schedule_on_lane(lane, SimTime::from_ns(static_cast<int64_t>(i)), 0, payload(i));
+  }
+  EventQueue fork;
+  Event event;
+  for (uint64_t i = 0; i < 70'000; ++i) {
+    ASSERT_TRUE(queue.pop(event));
+    ASSERT_EQ(event.a, i);
+    if (i == 60'000) fork = queue;
+  }
+  EXPECT_FALSE(queue.pop(event));
+  EXPECT_EQ(drain(fork).size(), 9'999u);
+  queue.schedule_on_lane(lane, SimTime::from_ns(70'000), 0, payload(1));
+  EXPECT_EQ(drain(queue), std::vector<uint64_t>{1});
+}
+
 TEST(EventQueue, TimeMayNotGoBackOnALane) {
   EventQueue queue;
   const LaneId lane = queue.lane(Duration::nanos(10));
