@@ -45,7 +45,7 @@ class Sampler final : public sim::Cloneable<Sampler> {
     sample.cost_micro_usd = cloud.cost_micros(world.now());
     for (cloud::PoolIndex p = 0; p < cloud.pool_count(); ++p) {
       sample.cost_rate_micro_usd_h +=
-          static_cast<int64_t>(cloud.machines(p).size()) * cloud.pool(p).type.price_per_hour_micros;
+          cloud.machine_count(p) * cloud.pool(p).type.price_per_hour_micros;
     }
     if (!(sample == last_) || world.now() == sim::SimTime()) {
       world.record("sample.cluster", "", encode_sample(sample));

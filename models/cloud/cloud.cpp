@@ -43,13 +43,10 @@ PoolIndex Cloud::pool_of(NodeIndex machine) const {
   return r ? r->pool : UINT32_MAX;
 }
 
-std::vector<NodeIndex> Cloud::machines(PoolIndex pool) const {
-  std::vector<NodeIndex> out;
-  out.reserve(rentals_.size());
-  for (const Rental& r : rentals_) {
-    if (r.pool == pool && r.until == SimTime::max()) out.push_back(r.machine);
-  }
-  return out;
+int64_t Cloud::machine_count(PoolIndex pool) const {
+  return std::count_if(rentals_.begin(), rentals_.end(), [pool](const Rental& r) {
+    return r.pool == pool && r.until == SimTime::max();
+  });
 }
 
 void Cloud::create_initial(sim::World& world) {

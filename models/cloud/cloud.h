@@ -76,7 +76,7 @@ class Cloud final : public sim::Cloneable<Cloud> {
   const NodePool& pool(PoolIndex pool) const { return options_.pools[pool]; }
   PoolIndex find_pool(std::string_view name) const;  // UINT32_MAX
   // Machines of the pool that are paid for.
-  std::vector<node::NodeIndex> machines(PoolIndex pool) const;
+  int64_t machine_count(PoolIndex pool) const;
   PoolIndex pool_of(node::NodeIndex machine) const;  // UINT32_MAX for machines it did not make
   // Cost of all machines so far, and of one pool.
   int64_t cost_micros(sim::SimTime now) const;

@@ -56,6 +56,8 @@ class PodGcController final : public client::Reconciler {
       } else {
         note(api::as<Pod>(*event.object), old);
       }
+    } else if (event.type != WatchType::kModified) {
+      look_for_missing_ = true;
     }
   }
   void on_timer(ReconcileContext& ctx, client::Cookie) override { round(ctx); }
@@ -78,6 +80,8 @@ class PodGcController final : public client::Reconciler {
   std::set<api::Str> terminating_;           // pods with a deletion timestamp
   int64_t terminated_ = 0;
   std::map<api::Str, Time> quarantine_;      // missing nodes, until when
+  // Nodes or pods came or went: pods may be on nodes that are missing and not in quarantine.
+  bool look_for_missing_ = true;
 };
 
 void PodGcController::note(const Pod& now, const Pod* old) {
@@ -96,7 +100,9 @@ void PodGcController::note(const Pod& now, const Pod* old) {
     terminating_.erase(key_of(*old));
   }
   if (now.metadata.name.empty()) return;
-  if (!now.spec.node_name.empty()) ++on_node_[now.spec.node_name];
+  if (!now.spec.node_name.empty() && ++on_node_[now.spec.node_name] == 1) {
+    look_for_missing_ = true;
+  }
   if (api::is_terminal(now)) ++terminated_;
   if (api::is_terminating(now)) terminating_.insert(key_of(now));
 }
@@ -129,12 +135,16 @@ void PodGcController::round(ReconcileContext& ctx) {
     if (back || it->second <= now) {
       if (!back) ctx.queue().add(std::string(1, kOrphansOf) + "/" + it->first.str());
       it = quarantine_.erase(it);
+      look_for_missing_ = true;
     } else {
       ++it;
     }
   }
-  for (const auto& [node, count] : on_node_) {
-    if (!nodes.find("", node)) quarantine_.try_emplace(node, now + options_.quarantine);
+  if (look_for_missing_) {
+    look_for_missing_ = false;
+    for (const auto& [node, count] : on_node_) {
+      if (!nodes.find("", node)) quarantine_.try_emplace(node, now + options_.quarantine);
+    }
   }
   ctx.control().set_timer(now + options_.period, kRound);
 }
