@@ -2,7 +2,6 @@
 // payload) ended by 0; the number after the last field is `extra`. Numbers are LEB128 varints,
 // signed ones zigzag. Elements of a list are deltas against the element of the same position.
 #include <bit>
-#include <cstring>
 
 #include "models/api/compare.h"
 #include "models/api/descriptor_access.h"
@@ -18,8 +17,7 @@ class Writer {
 
   // Whether anything differs; if not, nothing has been written. A null `old` is an empty struct.
   bool struct_delta(const TypeInfo& type, const void* old, const void* now) {
-    // The same bits are the same value; most parts of two versions are.
-    if (old == now || (old && std::memcmp(old, now, type.size) == 0)) return false;
+    if (old == now) return false;
     const size_t start = out_.size();
     uint64_t number = 0;
     for (const FieldInfo& f : type.fields) {
