@@ -4,6 +4,9 @@
 
 namespace mainspring::api {
 
+template class Opt<std::vector<ResourceList::Entry>>;
+template class Map<Quantity>;
+
 void add_resources(ResourceList& a, const ResourceList& b) {
   if (a.empty()) {
     a = b;

@@ -12,6 +12,8 @@
 namespace mainspring::api {
 
 using ResourceList = Map<Quantity>;
+extern template class Opt<std::vector<ResourceList::Entry>>;
+extern template class Map<Quantity>;
 
 // a += b, resource by resource; resources that a lacks are added.
 void add_resources(ResourceList& a, const ResourceList& b);

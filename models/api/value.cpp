@@ -2,6 +2,10 @@
 
 namespace mainspring::api {
 
+template class Opt<std::vector<Str>>;
+template class Opt<std::vector<StrMap::Entry>>;
+template class Map<Str>;
+
 Str::Rep* Str::make(std::string_view s) {
   if (s.empty()) return nullptr;
   void* memory = ::operator new(sizeof(Rep) + s.size());

@@ -129,7 +129,7 @@ class Opt {
     return *this;
   }
   ~Opt() {
-    if (box_ && box_->refs.release()) delete box_;
+    if (box_ && box_->refs.release()) destroy(box_);
   }
 
   bool has_value() const noexcept { return box_ != nullptr; }
@@ -140,11 +140,7 @@ class Opt {
   void reset() noexcept { *this = Opt(); }
   // For writing: makes the value present (default-constructed) and unshared first.
   T& edit() {
-    if (!box_) {
-      *this = Opt(T());
-    } else if (!box_->refs.unique()) {
-      *this = Opt(T(box_->value));
-    }
+    if (!box_ || !box_->refs.unique()) own();
     return box_->value;
   }
   bool same(const Opt& o) const noexcept { return box_ == o.box_; }
@@ -158,8 +154,22 @@ class Opt {
     RefCount refs;
     T value;
   };
+  // What walks or copies a whole value is not inline, and so compiled once for the types of the
+  // schema, whose headers declare the instantiation as extern.
+  static void destroy(Box* box) noexcept;
+  void own();
   Box* box_ = nullptr;
 };
+
+template <class T>
+void Opt<T>::destroy(Box* box) noexcept {
+  delete box;
+}
+
+template <class T>
+void Opt<T>::own() {
+  *this = box_ ? Opt(T(box_->value)) : Opt(T());
+}
 
 // A list, copied on write. Reading looks like a const std::vector; writing goes through edit().
 template <class T>
@@ -225,23 +235,8 @@ class Map {
     const V* v = find(key);
     return v ? *v : V();
   }
-  void set(Str key, V value) {
-    const size_t i = static_cast<size_t>(lower_bound(key) - begin());
-    std::vector<Entry>& v = entries_.edit();
-    if (i < v.size() && v[i].first == key) {
-      v[i].second = std::move(value);
-    } else {
-      v.insert(v.begin() + static_cast<ptrdiff_t>(i), Entry(std::move(key), std::move(value)));
-    }
-  }
-  bool erase(std::string_view key) {
-    const Entry* e = lower_bound(key);
-    if (e == end() || e->first != key) return false;
-    const ptrdiff_t i = e - begin();
-    std::vector<Entry>& v = entries_.edit();
-    v.erase(v.begin() + i);
-    return true;
-  }
+  void set(Str key, V value);
+  bool erase(std::string_view key);
   void clear() { entries_.clear(); }
   bool same(const Map& o) const noexcept { return entries_.same(o.entries_); }
   friend bool operator==(const Map& a, const Map& b) { return a.entries_ == b.entries_; }
@@ -264,7 +259,31 @@ class Map {
   List<Entry> entries_;
 };
 
+template <class V>
+void Map<V>::set(Str key, V value) {
+  const size_t i = static_cast<size_t>(lower_bound(key) - begin());
+  std::vector<Entry>& v = entries_.edit();
+  if (i < v.size() && v[i].first == key) {
+    v[i].second = std::move(value);
+  } else {
+    v.insert(v.begin() + static_cast<ptrdiff_t>(i), Entry(std::move(key), std::move(value)));
+  }
+}
+
+template <class V>
+bool Map<V>::erase(std::string_view key) {
+  const Entry* e = lower_bound(key);
+  if (e == end() || e->first != key) return false;
+  const ptrdiff_t i = e - begin();
+  std::vector<Entry>& v = entries_.edit();
+  v.erase(v.begin() + i);
+  return true;
+}
+
 using StrMap = Map<Str>;
+extern template class Opt<std::vector<Str>>;
+extern template class Opt<std::vector<StrMap::Entry>>;
+extern template class Map<Str>;
 
 // A wall-clock instant as Kubernetes stores it (metav1.Time, metav1.MicroTime): nanoseconds since
 // the Unix epoch in UTC. Absent is the default. Encoding cuts it to the field's precision.

@@ -256,7 +256,8 @@ def make_header(schema, package, namespace="api"):
         out.append(f"struct {s.name}{base} {{\n  static const TypeInfo kType;\n")
         if s.is_kind:
             out.append(f"  static constexpr Kind kKind = Kind::{s.name};\n"
-                       f"  {s.name}() : Object(kKind) {{}}\n\n")
+                       f"  {s.name}() : Object(kKind) {{}}\n"
+                       f"  {s.name}(const {s.name}&);\n  ~{s.name}() override;\n\n")
         for f in s.fields:
             if f.doc and namespace != "api":
                 out.append(f"  // {f.doc}.\n")
@@ -275,7 +276,26 @@ def make_header(schema, package, namespace="api"):
                        f"  bool operator==(const {s.name}&) const = default;\n")
         out.append("};\n")
     out.append(f"\n}}  // namespace mainspring::{namespace}\n")
+    out.append(make_instantiations(schema, package, namespace, "extern template"))
     return "".join(out)
+
+
+def make_instantiations(schema, package, namespace, declaration):
+    """The boxes of this package's structs, so that only its .cpp compiles what is in them."""
+    boxes = set()
+    for s in schema.structs.values():
+        for f in s.fields:
+            if f.base not in schema.structs or schema.structs[f.base].package != package:
+                continue
+            name = f.base if namespace == "api" else f"{namespace}::{f.base}"
+            if f.shape == "kList":
+                boxes.add(f"{declaration} class Opt<std::vector<{name}>>;\n")
+            elif f.shape == "kOptional":
+                boxes.add(f"{declaration} class Opt<{name}>;\n")
+    if not boxes:
+        return ""
+    return ("\nnamespace mainspring::api {\n" + "".join(sorted(boxes)) +
+            "}  // namespace mainspring::api\n")
 
 
 def make_kinds(schema):
@@ -399,7 +419,11 @@ def make_descriptors(schema, package, prefix="models/api/types", namespace="api"
             f"    .has_defaults = {'true' if schema.has_defaults(s) else 'false'},\n"
             f"    .needs_defaults = {needs},\n    .defaults = {hook},\n"
             f"    .validate = {check}}};\n")
+        if s.is_kind:
+            out.append(f"{s.name}::{s.name}(const {s.name}&) = default;\n"
+                       f"{s.name}::~{s.name}() = default;\n")
     out.append(f"\n}}  // namespace mainspring::{namespace}\n")
+    out.append(make_instantiations(schema, package, namespace, "template"))
     return "".join(out)
 
 

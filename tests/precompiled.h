@@ -1,0 +1,7 @@
+// Precompiled for the test programs.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "models/precompiled.h"
