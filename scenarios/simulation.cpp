@@ -80,6 +80,7 @@ int creation_rank(api::Kind kind) {
       return 0;
     case api::Kind::PriorityClass:
     case api::Kind::StorageClass:
+    case api::Kind::CSIDriver:
     case api::Kind::ServiceAccount:
     case api::Kind::ConfigMap:
     case api::Kind::Secret:

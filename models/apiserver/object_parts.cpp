@@ -8,6 +8,7 @@
 #include "models/api/types/batch.h"
 #include "models/api/types/core.h"
 #include "models/api/types/policy.h"
+#include "models/api/types/storage.h"
 
 namespace mainspring::apiserver {
 
@@ -40,6 +41,7 @@ void with_type(api::Kind kind, F f) {
     MAINSPRING_PARTS(CronJob)
     MAINSPRING_PARTS(HorizontalPodAutoscaler)
     MAINSPRING_PARTS(PodDisruptionBudget)
+    MAINSPRING_PARTS(VolumeAttachment)
 #undef MAINSPRING_PARTS
     default:
       return;

@@ -17,6 +17,7 @@
 #include "models/api/types/apps.h"
 #include "models/api/types/policy.h"
 #include "models/api/types/scheduling.h"
+#include "models/api/types/storage.h"
 #include "models/api/validation.h"
 #include "models/apiserver/api_server.h"
 #include "models/apiserver/object_parts.h"
@@ -314,12 +315,42 @@ Outcome Registry::create(Transaction& tx, const Request& r) {
   return success(o, 201);
 }
 
+namespace {
+// Claims that name no class get the default one: of several the newest, then the first by name.
+// Source: plugin/pkg/admission/storage/storageclass/setdefault, pkg/volume/util/storageclass.go.
+void default_storage_class(const Store& store, api::PersistentVolumeClaim& claim) {
+  constexpr std::string_view kDefault = "storageclass.kubernetes.io/is-default-class";
+  constexpr std::string_view kBetaDefault = "storageclass.beta.kubernetes.io/is-default-class";
+  if (claim.spec.storage_class_name ||
+      claim.metadata.annotations.contains("volume.beta.kubernetes.io/storage-class")) {
+    return;
+  }
+  const api::Object* chosen = nullptr;
+  for (const auto& [key, object] : store.table(api::Kind::StorageClass)) {
+    const api::StrMap& a = object->metadata.annotations;
+    const auto is_true = [&](std::string_view name) {
+      const api::Str* v = a.find(name);
+      return v && *v == "true";
+    };
+    if (!is_true(kDefault) && !is_true(kBetaDefault)) continue;
+    if (!chosen ||
+        chosen->metadata.creation_timestamp < object->metadata.creation_timestamp) {
+      chosen = &*object;
+    }
+  }
+  if (chosen) claim.spec.storage_class_name = chosen->metadata.name;
+}
+}  // namespace
+
 bool Registry::admit_create(Transaction& tx, api::Object& o, Outcome& out) {
   switch (o.kind) {
     case api::Kind::Pod:
       return admit_pod(tx, api::as<api::Pod>(o), out);
     case api::Kind::Service:
       admit_service(tx, api::as<api::Service>(o));
+      return true;
+    case api::Kind::PersistentVolumeClaim:
+      default_storage_class(tx.store, api::as<api::PersistentVolumeClaim>(o));
       return true;
     case api::Kind::Namespace: {
       api::Namespace& ns = api::as<api::Namespace>(o);

@@ -25,6 +25,8 @@ void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loo
   add(make_job_controller(options.job));
   add(make_cronjob_controller(options.cronjob));
   add(make_resource_quota_controller(options.resource_quota));
+  add(make_persistentvolume_controller(options.persistentvolume));
+  add(make_ephemeral_volume_controller());
 }
 
 }  // namespace mainspring::controllers

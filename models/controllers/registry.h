@@ -10,10 +10,12 @@
 #include "models/controllers/deployment_controller.h"
 #include "models/controllers/disruption_controller.h"
 #include "models/controllers/endpointslice_controller.h"
+#include "models/controllers/ephemeral_volume_controller.h"
 #include "models/controllers/garbage_collector.h"
 #include "models/controllers/job_controller.h"
 #include "models/controllers/namespace_controller.h"
 #include "models/controllers/node_lifecycle_controller.h"
+#include "models/controllers/persistentvolume_controller.h"
 #include "models/controllers/pod_gc_controller.h"
 #include "models/controllers/replicaset_controller.h"
 #include "models/controllers/resource_quota_controller.h"
@@ -36,6 +38,7 @@ struct Options {
   JobOptions job;
   CronJobOptions cronjob;
   ResourceQuotaOptions resource_quota;
+  PersistentVolumeOptions persistentvolume;
 };
 
 // Appends one loop per controller, in a fixed order: that in which they hear of a change.

@@ -317,6 +317,10 @@ PodInfoRef ClusterCache::make_pod_info(PodRef pod) {
   info->node_name = pod->spec.node_name;
   info->priority = pod->spec.priority.value_or(0);
   info->terminating = !meta.deletion_timestamp.is_zero();
+  for (const api::Volume& v : pod->spec.volumes) {
+    info->has_claims = info->has_claims || v.persistent_volume_claim || v.ephemeral;
+    info->has_disks = info->has_disks || !v.extra.is_null();
+  }
   if (resized(*pod)) {
     api::PodRequestOptions options;
     options.use_status = true;

@@ -108,6 +108,26 @@ class CycleState {
 
 class Profile;
 
+// The pods that hold their place on a node until Permit plugins let them go on. What is decided
+// here happens once the current call of the scheduler's is over.
+class WaitingPods {
+ public:
+  virtual ~WaitingPods() = default;
+  // Those that still wait, in order of their decision.
+  virtual std::vector<PodInfoRef> waiting() const = 0;
+  // The plugin has no objection any more; with nobody's left the pod is bound.
+  virtual void allow(const api::Str& uid, PluginId plugin) = 0;
+  // The pod gives up its place and goes back to the queue. False if it does not wait.
+  virtual bool reject(const api::Str& uid, PluginId plugin, api::Str reason) = 0;
+};
+
+// One step of a PreBind plugin, which answers kWait for as long as it has to wait for something.
+struct PreBindStep {
+  const client::Outcome* outcome = nullptr;  // the answer to the request of the step before
+  std::optional<client::Request> request;    // with kWait: go on with its answer
+  api::Duration wait;                        // with kWait and no request: go on after this long
+};
+
 // Pods to be deleted so that another one fits. Carried out by the scheduler after the cycle.
 struct Preemption {
   PodInfoRef preemptor;
@@ -125,6 +145,7 @@ struct Cycle {
   CycleState* state;
   std::vector<Preemption>* preemptions;  // PostFilter plugins add to it
   bool remember = true;                  // plugins may use what they kept from earlier cycles
+  WaitingPods* waiting = nullptr;        // for Permit plugins
 
   const PodInfo& info() const { return *pod; }
   const PodTemplate& t() const { return *pod->t; }
@@ -222,7 +243,7 @@ class Plugin {
 
   virtual Status reserve(Cycle&, const PodInfo&, const NodeInfo&) { return {}; }
   virtual void unreserve(client::ControlContext&, const PodInfo&, const api::Str& /*node*/) {}
-  // kWait with a timeout: the pod waits until allowed or rejected.
+  // kWait with a timeout (at most 15 min): the pod waits until allowed or rejected.
   virtual Status permit(Cycle&, const PodInfo&, const NodeInfo&, api::Duration* /*timeout*/) {
     return {};
   }
@@ -230,7 +251,10 @@ class Plugin {
   virtual Status pre_bind_pre_flight(client::ControlContext&, const PodInfo&, const api::Str&) {
     return Status::skip();
   }
-  virtual Status pre_bind(client::ControlContext&, const PodInfo&, const api::Str&) { return {}; }
+  virtual Status pre_bind(client::ControlContext&, const PodInfo&, const api::Str& /*node*/,
+                          PreBindStep*) {
+    return {};
+  }
   // The request that binds the pod; kSkip leaves it to the next plugin.
   virtual Status bind(const PodInfo&, const api::Str& /*node*/, client::Request*) { return {}; }
   virtual void post_bind(client::ControlContext&, const PodInfo&, const api::Str& /*node*/) {}

@@ -133,4 +133,11 @@ std::vector<std::string> validate(const DefaultPreemptionArgs& args) {
   return out;
 }
 
+std::vector<std::string> validate(const VolumeBindingArgs& args) {
+  if (args.bind_timeout >= api::Duration()) return {};
+  return {fmt::format("bindTimeoutSeconds: Invalid value: {}: invalid BindTimeoutSeconds, should "
+                      "not be a negative value",
+                      args.bind_timeout.ns() / 1'000'000'000)};
+}
+
 }  // namespace mainspring::scheduler

@@ -60,6 +60,11 @@ struct DefaultPreemptionArgs {
 };
 std::vector<std::string> validate(const DefaultPreemptionArgs& args);
 
+struct VolumeBindingArgs {
+  api::Duration bind_timeout = api::Duration::seconds(600);  // bindTimeoutSeconds, at least 0
+};
+std::vector<std::string> validate(const VolumeBindingArgs& args);
+
 struct PluginConfig {
   NodeResourcesFitArgs fit;
   NodeResourcesBalancedAllocationArgs balanced;
@@ -67,6 +72,7 @@ struct PluginConfig {
   InterPodAffinityArgs inter_pod_affinity;
   NodeAffinityArgs node_affinity;
   DefaultPreemptionArgs preemption;
+  VolumeBindingArgs volume_binding;
 };
 
 }  // namespace mainspring::scheduler

@@ -102,6 +102,8 @@ struct PodInfo {
   api::Str node_name;  // spec.nodeName, or the node it is assumed on
   int32_t priority = 0;
   bool terminating = false;
+  bool has_claims = false;  // a volume is a claim, or makes one (generic ephemeral)
+  bool has_disks = false;   // a volume is one of the in-tree kinds that sit inline in a pod
   // Set when the container statuses say something else than the spec (in-place resize).
   std::optional<Resources> resized;
   int64_t resized_nonzero_cpu = 0;

@@ -384,7 +384,7 @@ void SchedulingQueue::add_unschedulable(const Call& call, QueuedPod pod) {
 }
 
 void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const EventObjects& objects,
-                               std::optional<int32_t> max_priority) {
+                               std::optional<int32_t> max_priority, const api::Str& except) {
   if (pool_.empty() && in_flight_.empty()) return;
   const PluginSet listeners = interested(call, event);
   if (!event.wildcard() && listeners.empty()) return;
@@ -392,6 +392,7 @@ void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const Event
   for (const auto& [order, slot] : pool_) {
     const QueuedPod& pod = slots_[slot].pod;
     if (max_priority && pod.pod->priority > *max_priority) continue;
+    if (!except.empty() && pod.pod->uid() == except) continue;
     // Most pods were rejected by plugins that do not care.
     const PluginSet rejectors = pod.unschedulable_plugins | pod.pending_plugins;
     if (!event.wildcard() && !rejectors.empty() && !rejectors.meets(listeners)) continue;

@@ -82,9 +82,10 @@ class SchedulingQueue {
   void done(const api::Str& uid);
   // Takes a pod back whose attempt failed.
   void add_unschedulable(const Call& call, QueuedPod pod);
-  // Offers an event to the waiting pods; `only` may restrict which (priority at most this).
+  // Offers an event to the waiting pods, perhaps only to those of at most some priority, or to all
+  // but one.
   void move_all(const Call& call, ClusterEvent event, const EventObjects& objects,
-                std::optional<int32_t> max_priority = std::nullopt);
+                std::optional<int32_t> max_priority = std::nullopt, const api::Str& except = {});
   // Lets a plugin's pod try again at once.
   void activate(const Call& call, const api::Str& key);
 

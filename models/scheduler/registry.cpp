@@ -11,10 +11,14 @@
 #include "models/scheduler/plugins/node_ports.h"
 #include "models/scheduler/plugins/node_resources_fit.h"
 #include "models/scheduler/plugins/node_unschedulable.h"
+#include "models/scheduler/plugins/node_volume_limits.h"
 #include "models/scheduler/plugins/pod_topology_spread.h"
 #include "models/scheduler/plugins/priority_sort.h"
 #include "models/scheduler/plugins/scheduling_gates.h"
 #include "models/scheduler/plugins/taint_toleration.h"
+#include "models/scheduler/plugins/volume_binding.h"
+#include "models/scheduler/plugins/volume_restrictions.h"
+#include "models/scheduler/plugins/volume_zone.h"
 
 namespace mainspring::scheduler {
 
@@ -42,6 +46,13 @@ void register_scheduler_plugins(Registry& registry) {
                [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
                  return std::make_unique<NodeResourcesFit>(c.fit);
                });
+  plain<VolumeRestrictions>(registry);
+  plain<NodeVolumeLimits>(registry);
+  registry.add(VolumeBinding::kName,
+               [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
+                 return std::make_unique<VolumeBinding>(c.volume_binding);
+               });
+  plain<VolumeZone>(registry);
   registry.add(PodTopologySpread::kName,
                [](const PluginConfig& c, ClusterCache& k) -> std::unique_ptr<Plugin> {
                  return std::make_unique<PodTopologySpread>(c.spread, k);
@@ -72,6 +83,10 @@ std::vector<PluginWeight> default_plugins() {
           {"NodeAffinity", 2},
           {"NodePorts", 0},
           {"NodeResourcesFit", 1},
+          {"VolumeRestrictions", 0},
+          {"NodeVolumeLimits", 0},
+          {"VolumeBinding", 0},
+          {"VolumeZone", 0},
           {"PodTopologySpread", 2},
           {"InterPodAffinity", 2},
           {"DynamicResources", 2},

@@ -1,6 +1,5 @@
 // The one place where the plugins there are, and the ones Kubernetes enables, are listed.
-// Source: pkg/scheduler/framework/plugins/registry.go, apis/config/v1/default_plugins.go (v1.35);
-// the volume plugins are missing.
+// Source: pkg/scheduler/framework/plugins/registry.go, apis/config/v1/default_plugins.go (v1.35).
 #pragma once
 
 #include "models/scheduler/framework.h"

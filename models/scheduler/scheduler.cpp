@@ -85,7 +85,14 @@ std::vector<client::WatchSpec> Scheduler::watches() const {
           {api::Kind::ReplicationController, {}},
           {api::Kind::ReplicaSet, {}},
           {api::Kind::StatefulSet, {}},
-          {api::Kind::PodDisruptionBudget, {}}};
+          {api::Kind::PodDisruptionBudget, {}},
+          {api::Kind::PersistentVolume, {}},
+          {api::Kind::PersistentVolumeClaim, {}},
+          {api::Kind::StorageClass, {}},
+          {api::Kind::CSINode, {}},
+          {api::Kind::CSIDriver, {}},
+          {api::Kind::CSIStorageCapacity, {}},
+          {api::Kind::VolumeAttachment, {}}};
 }
 
 SchedulingQueue::Call Scheduler::call(client::ControlContext& ctx, Host& host) const {
@@ -123,16 +130,41 @@ void Scheduler::on_watch(client::ControlContext& ctx, const client::WatchEvent& 
     pod_event(ctx, api::cast<api::Pod>(event.old), api::cast<api::Pod>(event.object),
               event.type == client::WatchType::kDeleted);
   } else {
-    return;
+    storage_event(ctx, event);
   }
   pump(ctx);
   arm(ctx);
 }
 
 void Scheduler::move_all(client::ControlContext& ctx, ClusterEvent event,
-                         const EventObjects& objects, std::optional<int32_t> max_priority) {
+                         const EventObjects& objects, std::optional<int32_t> max_priority,
+                         const api::Str& except) {
   Host host(*this, ctx);
-  queue_.move_all(call(ctx, host), event, objects, max_priority);
+  queue_.move_all(call(ctx, host), event, objects, max_priority, except);
+}
+
+// The kinds that plugins ask for by events alone.
+void Scheduler::storage_event(client::ControlContext& ctx, const client::WatchEvent& event) {
+  static constexpr std::pair<api::Kind, Resource> kResources[] = {
+      {api::Kind::PersistentVolume, Resource::kPersistentVolume},
+      {api::Kind::PersistentVolumeClaim, Resource::kPersistentVolumeClaim},
+      {api::Kind::StorageClass, Resource::kStorageClass},
+      {api::Kind::CSINode, Resource::kCsiNode},
+      {api::Kind::CSIDriver, Resource::kCsiDriver},
+      {api::Kind::CSIStorageCapacity, Resource::kCsiStorageCapacity},
+      {api::Kind::VolumeAttachment, Resource::kVolumeAttachment}};
+  for (const auto& [kind, resource] : kResources) {
+    if (kind != event.object->kind) continue;
+    switch (event.type) {
+      case client::WatchType::kAdded:
+        return move_all(ctx, {resource, kAdd}, {.new_object = event.object});
+      case client::WatchType::kModified:
+        return move_all(ctx, {resource, kUpdate},
+                        {.old_object = event.old, .new_object = event.object});
+      case client::WatchType::kDeleted:
+        return move_all(ctx, {resource, kDelete}, {.old_object = event.object});
+    }
+  }
 }
 
 void Scheduler::pod_event(client::ControlContext& ctx, const PodRef& before, const PodRef& after,
@@ -189,7 +221,13 @@ void Scheduler::pod_updated(client::ControlContext& ctx, const PodRef& before,
     return;
   }
   const auto profile = profile_for(*after);
-  if (!profile || cluster_.is_assumed(info->uid())) return;
+  if (!profile) return;
+  if (cluster_.is_assumed(info->uid())) {
+    if (info->terminating && !before->metadata.deletion_timestamp) {
+      assumed_pod_deleted(ctx, info->uid());
+    }
+    return;
+  }
   const PodInfoRef old = cluster_.make_pod_info(before);
   Host host(*this, ctx);
   queue_.update(call(ctx, host), old, info, *profile);
@@ -202,6 +240,10 @@ void Scheduler::pod_updated(client::ControlContext& ctx, const PodRef& before,
 
 void Scheduler::pod_deleted(client::ControlContext& ctx, const PodRef& pod) {
   PodInfoRef info = cluster_.make_pod_info(pod);
+  if (cluster_.is_assumed(info->uid()) && pod->spec.node_name.empty()) {
+    queue_.remove(*info);
+    return assumed_pod_deleted(ctx, info->uid());
+  }
   const PodInfoRef cached = cluster_.find_pod(info->uid());
   if (cached) {
     queue_.remove(*info);
@@ -249,6 +291,7 @@ void Scheduler::pump(client::ControlContext& ctx) {
     if (!next) return;
     if (options_.cycle_time.ns() > 0) busy_until_ = ctx.now() + options_.cycle_time;
     schedule_one(ctx, std::move(*next));
+    hear_permits(ctx);
   }
 }
 
@@ -265,10 +308,21 @@ void Scheduler::arm(client::ControlContext& ctx) {
   wake_ = ctx.set_timer(when, cookie(kWake, 0));
 }
 
-void Scheduler::on_timer(client::ControlContext& ctx, client::Cookie) {
-  wake_ = 0;
-  Host host(*this, ctx);
-  queue_.on_time(call(ctx, host));
+void Scheduler::on_timer(client::ControlContext& ctx, client::Cookie c) {
+  const uint64_t id = c & kIdMask;
+  switch (static_cast<Purpose>(c >> 56)) {
+    case kPermit:
+      permit_timed_out(ctx, id);
+      break;
+    case kPreBind:
+      pre_bind(ctx, id, nullptr);
+      break;
+    default: {
+      wake_ = 0;
+      Host host(*this, ctx);
+      queue_.on_time(call(ctx, host));
+    }
+  }
   pump(ctx);
   arm(ctx);
 }
@@ -294,6 +348,14 @@ void Scheduler::on_outcome(client::ControlContext& ctx, client::Cookie c,
     case kPreempt:
       preemption_outcome(ctx, id, outcome);
       break;
+    case kNominate:
+      // The node's name on the pod is only for others to see: a failure does not matter.
+      await_permit(ctx, id);
+      break;
+    case kPreBind:
+      pre_bind(ctx, id, &outcome);
+      break;
+    case kPermit:
     case kWake:
       return;
   }
@@ -624,89 +686,6 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   for (Preemption& p : plans) start_preemption(ctx, std::move(p), profile_index);
 }
 
-void Scheduler::bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t slot) {
-  const Profile& profile = cycle.profile;
-  const api::Str node = cluster_.node(slot).name;
-  Binding b{std::move(queued), cluster_.placed_on(cycle.info(), node), {}};
-  cluster_.assume(b.assumed);
-  queue_.nominator.remove(b.assumed->uid());
-
-  const auto undo = [&] {
-    const auto plugins = profile.at(kReserve);
-    for (size_t i = plugins.size(); i-- > 0;) plugins[i]->unreserve(ctx, *b.assumed, node);
-    cluster_.forget(b.assumed->uid());
-  };
-  const auto refuse = [&](const Status& s, PluginId plugin, std::string_view point) {
-    undo();
-    Failure f{.rejected = s.is_rejected(), .message = s.message()};
-    if (s.is_rejected()) {
-      NodeStatuses one;
-      one.list.emplace_back(slot, s);
-      f.message = rejection_histogram(1, one);
-      b.queued.unschedulable_plugins.insert(plugin);
-    } else {
-      f.message = fmt::format("running {} plugin \"{}\": {}", point, profile.plugin_name(plugin),
-                              f.message);
-    }
-    fail(ctx, std::move(b.queued), f);
-  };
-  for (Plugin* p : profile.at(kReserve)) {
-    const Status s = p->reserve(cycle, *b.assumed, cluster_.node(slot));
-    if (!s.ok()) return refuse(s, p->id(), "Reserve");
-  }
-  for (Plugin* p : profile.at(kPermit)) {
-    api::Duration timeout;
-    const Status s = p->permit(cycle, *b.assumed, cluster_.node(slot), &timeout);
-    if (!s.ok()) return refuse(s, p->id(), "Permit");
-  }
-  queue_.done(b.assumed->uid());
-  for (Plugin* p : profile.at(kPreBind)) {
-    if (p->pre_bind_pre_flight(ctx, *b.assumed, node).is_skip()) continue;
-    const Status s = p->pre_bind(ctx, *b.assumed, node);
-    if (!s.ok()) {
-      return give_up(ctx, std::move(b),
-                     fmt::format("running PreBind plugin \"{}\": {}", p->name(), s.message()));
-    }
-  }
-  for (Plugin* p : profile.at(kBind)) {
-    client::Request request;
-    const Status s = p->bind(*b.assumed, node, &request);
-    if (s.is_skip()) continue;
-    b.binder = p->name();
-    const uint64_t id = ++next_id_;
-    bindings_.emplace(id, std::move(b));
-    ctx.submit(std::move(request), cookie(kBindPod, id));
-    return;
-  }
-  give_up(ctx, std::move(b), "no bind plugin took the pod");
-}
-
-void Scheduler::bound(client::ControlContext& ctx, Binding b, const client::Outcome& outcome) {
-  if (!outcome.ok()) {
-    const std::string why =
-        fmt::format("running Bind plugin \"{}\": {}", b.binder, outcome.message.view());
-    return give_up(ctx, std::move(b), why);
-  }
-  const PodInfo& pod = *b.assumed;
-  cluster_.finish_binding(pod.uid());
-  recorder_.event_v1(
-      ctx, *pod.pod, "Normal", "Scheduled", "Binding",
-      fmt::format("Successfully assigned {} to {}", pod.key.view(), pod.node_name.view()));
-  for (Plugin* p : profiles_[b.queued.profile].at(kPostBind)) {
-    p->post_bind(ctx, pod, pod.node_name);
-  }
-}
-
-void Scheduler::give_up(client::ControlContext& ctx, Binding b, const std::string& why) {
-  const auto plugins = profiles_[b.queued.profile].at(kReserve);
-  for (size_t i = plugins.size(); i-- > 0;) {
-    plugins[i]->unreserve(ctx, *b.assumed, b.assumed->node_name);
-  }
-  cluster_.forget(b.assumed->uid());
-  move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = b.assumed});
-  fail(ctx, std::move(b.queued), {.rejected = false, .message = why, .in_cycle = false});
-}
-
 // ---- failure
 
 void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure) {
@@ -741,6 +720,8 @@ void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failur
   condition.last_transition_time = ctx.now().truncated_to_second();
   api::Ref<api::Pod> patched = api::clone(seen);
   bool changed = api::set_pod_condition(patched->status, condition);
+  // The patch says only what changed against the pod of the cycle: what others wrote since stays.
+  if (waiting) patched->status.nominated_node_name = newest->status.nominated_node_name;
   if (failure.nominating.override_ && seen.status.nominated_node_name != failure.nominating.node) {
     patched->status.nominated_node_name = failure.nominating.node;
     changed = true;
@@ -784,7 +765,9 @@ void Scheduler::start_preemption(client::ControlContext& ctx, Preemption plan, u
   const size_t victims = job.plan.victims.size();
   job.outstanding += victims - 1;
   preemptions_.emplace(job_id, std::move(job));
-  for (size_t i = 0; i + 1 < victims; ++i) preempt_victim(ctx, job_id, i);
+  for (size_t i = 0; i + 1 < victims; ++i) {
+    if (preempt_victim(ctx, job_id, i)) --preemptions_.at(job_id).outstanding;
+  }
   advance_preemption(ctx, job_id);
 }
 
@@ -799,8 +782,8 @@ void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id)
     job.last_started = true;
     job.outstanding = 1;
     plugin->last_victim(uid, *job.plan.victims.back());
-    preempt_victim(ctx, job_id, job.plan.victims.size() - 1);
-    return;
+    if (!preempt_victim(ctx, job_id, job.plan.victims.size() - 1)) return;
+    job.outstanding = 0;
   }
   plugin->finish(uid);
   if (job.failed) {
@@ -810,9 +793,14 @@ void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id)
   preemptions_.erase(job_id);
 }
 
-void Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
-  const PreemptionJob& job = preemptions_.at(job_id);
+bool Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
+  PreemptionJob& job = preemptions_.at(job_id);
   const api::Pod& pod = *job.plan.victims[victim]->pod;
+  if (reject_waiting(pod.metadata.uid, profiles_[job.profile].find(DefaultPreemption::kName)->id(),
+                     "preempted")) {
+    preempted(ctx, job, victim);
+    return true;
+  }
   const std::string message = fmt::format("{}: preempting to accommodate a higher priority pod",
                                           job.plan.preemptor->pod->spec.scheduler_name.view());
   api::PodCondition condition;
@@ -823,7 +811,10 @@ void Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, siz
   condition.observed_generation = pod.metadata.generation;
   condition.last_transition_time = ctx.now().truncated_to_second();
   api::PodStatus status = pod.status;
-  if (!api::set_pod_condition(status, condition)) return delete_victim(ctx, job_id, victim);
+  if (!api::set_pod_condition(status, condition)) {
+    delete_victim(ctx, job_id, victim);
+    return false;
+  }
   api::Json json = api::Json::object();
   json.set("type", "DisruptionTarget");
   json.set("status", "True");
@@ -840,6 +831,13 @@ void Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, siz
   request.patch = api::Json::object(
       {{"status", api::Json::object({{"conditions", api::Json::array({json})}})}});
   ctx.submit(std::move(request), cookie(kPreempt, job_id << kVictimBits | victim));
+  return false;
+}
+
+void Scheduler::preempted(client::ControlContext& ctx, const PreemptionJob& job, size_t victim) {
+  recorder_.event_v1(ctx, *job.plan.victims[victim]->pod, "Normal", "Preempted", "Preempting",
+                     fmt::format("Preempted by pod {} on node {}",
+                                 job.plan.preemptor->uid().view(), job.plan.node.view()));
 }
 
 void Scheduler::delete_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
@@ -866,9 +864,7 @@ void Scheduler::preemption_outcome(client::ControlContext& ctx, uint64_t id,
     const bool deleting = (step & kDeleting) != 0;
     if (outcome.ok() && !deleting) return delete_victim(ctx, job_id, victim);
     if (outcome.ok()) {
-      recorder_.event_v1(ctx, *job.plan.victims[victim]->pod, "Normal", "Preempted", "Preempting",
-                         fmt::format("Preempted by pod {} on node {}",
-                                     job.plan.preemptor->uid().view(), job.plan.node.view()));
+      preempted(ctx, job, victim);
     } else if (!outcome.not_found()) {
       job.failed = true;
     }

@@ -131,13 +131,34 @@ class Scheduler final : public client::ControlLoop {
 
  private:
   void follow_preference(Decision* decision) const;
-  enum Purpose : uint64_t { kWake = 1, kBindPod, kStatus, kPreempt, kEvents };
+  enum Purpose : uint64_t {
+    kWake = 1,
+    kBindPod,
+    kStatus,
+    kPreempt,
+    kEvents,
+    kNominate,  // the node is being written to the pod before it is bound
+    kPermit,    // a Permit plugin's patience ends
+    kPreBind,   // a step of a PreBind plugin
+  };
   struct Host;
+  struct Waiting;
   // A pod on its way to its node.
   struct Binding {
     QueuedPod queued;
     PodInfoRef assumed;
     std::string binder;
+    // Permit plugins that ask to wait, each with its patience and when that ends.
+    struct Patience {
+      PluginId plugin = kNoPlugin;
+      api::Duration timeout;
+      api::Time until;
+    };
+    std::vector<Patience> waits_for;
+    std::optional<Status> verdict;  // of Permit: success, or why the pod is rejected
+    bool at_permit = false;         // ready to hear the verdict
+    PluginSet skip;                 // PreBind plugins with nothing to do
+    size_t pre_bind = 0;            // index of the PreBind plugin at work
   };
   // Victims being deleted.
   struct PreemptionJob {
@@ -180,7 +201,7 @@ class Scheduler final : public client::ControlLoop {
   void pod_deleted(client::ControlContext& ctx, const PodRef& pod);
   void node_event(client::ControlContext& ctx, const client::WatchEvent& event);
   void move_all(client::ControlContext& ctx, ClusterEvent event, const EventObjects& objects,
-                std::optional<int32_t> max_priority = std::nullopt);
+                std::optional<int32_t> max_priority = std::nullopt, const api::Str& except = {});
 
   void pump(client::ControlContext& ctx);
   void arm(client::ControlContext& ctx);
@@ -192,8 +213,20 @@ class Scheduler final : public client::ControlLoop {
   bool find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d);
   bool score_remembered(Cycle& cycle, const NodeList& nodes, Decision* d);
   void bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t node);
+  void start_binding(client::ControlContext& ctx, Binding binding);
+  void await_permit(client::ControlContext& ctx, uint64_t id);
+  void permit_timed_out(client::ControlContext& ctx, uint64_t id);
+  void hear_permits(client::ControlContext& ctx);
+  void pre_bind(client::ControlContext& ctx, uint64_t id, const client::Outcome* outcome);
+  void send_binding(client::ControlContext& ctx, uint64_t id);
   void bound(client::ControlContext& ctx, Binding binding, const client::Outcome& outcome);
-  void give_up(client::ControlContext& ctx, Binding binding, const std::string& why);
+  void give_up(client::ControlContext& ctx, Binding binding, const Status& why);
+  // Unreserve and forget; whether the cache still held the pod.
+  bool release(client::ControlContext& ctx, const Binding& binding);
+  Binding* find_waiting(const api::Str& uid);
+  bool reject_waiting(const api::Str& uid, PluginId plugin, api::Str reason);
+  void assumed_pod_deleted(client::ControlContext& ctx, const api::Str& uid);
+  void storage_event(client::ControlContext& ctx, const client::WatchEvent& event);
   struct Failure {
     bool rejected = false;  // by plugins, rather than an error
     std::string message;
@@ -202,7 +235,9 @@ class Scheduler final : public client::ControlLoop {
   };
   void fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure);
   void start_preemption(client::ControlContext& ctx, Preemption plan, uint32_t profile);
-  void preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
+  // True if the victim is dealt with already.
+  bool preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
+  void preempted(client::ControlContext& ctx, const PreemptionJob& job, size_t victim);
   void delete_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
   void preemption_outcome(client::ControlContext& ctx, uint64_t id, const client::Outcome& outcome);
   void advance_preemption(client::ControlContext& ctx, uint64_t job_id);
@@ -213,7 +248,8 @@ class Scheduler final : public client::ControlLoop {
   std::vector<std::vector<QueueHost::Interest>> interests_;  // by profile
   SchedulingQueue queue_;
   client::EventRecorder recorder_;
-  std::map<uint64_t, Binding> bindings_;
+  std::map<uint64_t, Binding> bindings_;  // in order of their decision
+  size_t waiting_ = 0;                    // bindings that Permit plugins hold up
   std::map<uint64_t, PreemptionJob> preemptions_;
   uint64_t next_id_ = 0;
   size_t chosen_ = 0;      // decisions for a node so far

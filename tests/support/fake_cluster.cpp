@@ -41,7 +41,9 @@ void copy_status(const api::Object& from, api::Object& to) {
       copy_status_of<api::Job>(from, to) || copy_status_of<api::CronJob>(from, to) ||
       copy_status_of<api::HorizontalPodAutoscaler>(from, to) ||
       copy_status_of<api::PodDisruptionBudget>(from, to) ||
-      copy_status_of<api::Namespace>(from, to) || copy_status_of<api::ResourceQuota>(from, to);
+      copy_status_of<api::Namespace>(from, to) || copy_status_of<api::ResourceQuota>(from, to) ||
+      copy_status_of<api::PersistentVolume>(from, to) ||
+      copy_status_of<api::PersistentVolumeClaim>(from, to);
 }
 }  // namespace
 

@@ -73,17 +73,21 @@ class Cluster {
         events(o.events),
         answered(o.answered),
         version(o.version),
-        bindings_fail(o.bindings_fail) {}
+        bindings_fail(o.bindings_fail),
+        updates_fail(o.updates_fail) {}
 
   // Creates, or replaces when there is one, and lets the scheduler work.
   void put(const api::ObjectRef& object) {
+    put_object(object);
+    answer();
+  }
+  void put_object(const api::ObjectRef& object) {
     api::Ref<api::Object> o = api::clone(*object);
     o->metadata.resource_version = std::to_string(++version);
     const bool known =
         ctx.cache(o->kind).find(o->metadata.namespace_, o->metadata.name) != nullptr;
     ctx.deliver(*loop, known ? client::WatchType::kModified : client::WatchType::kAdded,
                 api::ObjectRef(o));
-    answer();
   }
   void remove(api::Kind kind, std::string_view ns, std::string_view name) {
     const api::ObjectRef* found = ctx.cache(kind).find(ns, name);
@@ -136,11 +140,24 @@ class Cluster {
       } else if (r.verb == client::Verb::kPatchStatus) {
         change(r, [&](api::Pod& p) { p.status = api::as<api::Pod>(r.body).status; });
       } else if (r.verb == client::Verb::kPatchStatusJson) {
-        const api::Json& c = r.patch["status"]["conditions"][0];
+        const api::Json& status = r.patch["status"];
         change(r, [&](api::Pod& p) {
-          set(p, c["type"].as_str(), c["status"].as_str(), c["reason"].as_str(),
-              c["message"].as_str());
+          if (const api::Json* n = status.find("nominatedNodeName")) {
+            p.status.nominated_node_name = n->as_str();
+          }
+          for (const api::Json& c : status["conditions"].items()) {
+            set(p, c["type"].as_str(), c["status"].as_str(), c["reason"].as_str(),
+                c["message"].as_str());
+          }
         });
+      } else if (r.verb == client::Verb::kUpdate) {
+        if (updates_fail) {
+          out.code = 409;
+          out.message = "Operation cannot be fulfilled";
+        } else {
+          put_object(r.body);
+          out.object = *ctx.cache(r.kind).find(r.ns, r.name);
+        }
       } else if (r.verb == client::Verb::kDelete) {
         change(r, [&](api::Pod& p) { p.metadata.deletion_timestamp = ctx.now(); });
       }
@@ -154,6 +171,7 @@ class Cluster {
   size_t answered = 0;
   uint64_t version = 0;
   bool bindings_fail = false;
+  bool updates_fail = false;
 
  private:
   template <class F>

@@ -1,0 +1,201 @@
+#include "models/scheduler/plugins/node_volume_limits.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "models/api/types/storage.h"
+#include "models/scheduler/volumes.h"
+
+namespace mainspring::scheduler {
+
+namespace {
+constexpr uint8_t kLimitHint = 0;
+constexpr uint8_t kPodHint = 1;
+constexpr uint8_t kClaimHint = 2;
+constexpr uint8_t kAttachmentHint = 3;
+constexpr std::string_view kUnprovisioned = "unprovisioned";
+
+// "driver/handle" -> driver
+using Volumes = std::map<std::string, std::string>;
+
+void add(const CsiVolume& v, Volumes* out) {
+  if (!v.driver.empty() && !v.handle.empty()) out->emplace(v.driver + "/" + v.handle, v.driver);
+}
+
+// A claim without a volume counts by its class.
+void add_by_class(const client::ControlContext& ctx, const api::CSINode* csi_node,
+                  const api::PersistentVolumeClaim& claim, Volumes* out) {
+  const auto* c =
+      ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", api::class_of(claim));
+  if (!c) return;
+  std::string driver = c->provisioner.str();
+  const std::string_view migrated = csi_driver_of(driver);
+  const bool in_tree = driver == "kubernetes.io/azure-file" ||
+                       driver == "kubernetes.io/vsphere-volume" ||
+                       driver == "kubernetes.io/portworx-volume";
+  if (in_tree || (!migrated.empty() && !csi_node)) return;
+  if (!migrated.empty()) driver = migrated;
+  add({driver, fmt::format("{}-{}/{}", kUnprovisioned, claim.metadata.namespace_.view(),
+                           claim.metadata.name.view())},
+      out);
+}
+
+void add_claim(const client::ControlContext& ctx, const api::CSINode* csi_node,
+               const api::PersistentVolumeClaim& claim, Volumes* out) {
+  const auto* volume = claim.spec.volume_name.empty()
+                           ? nullptr
+                           : ctx.cache(api::Kind::PersistentVolume)
+                                 .get<api::PersistentVolume>("", claim.spec.volume_name);
+  if (!volume) return add_by_class(ctx, csi_node, claim, out);
+  if (volume->spec.csi) {
+    return add({volume->spec.csi->driver.str(), volume->spec.csi->volume_handle.str()}, out);
+  }
+  const auto csi = as_csi(volume->spec.extra, volume->metadata.labels);
+  if (csi && csi_node) add(*csi, out);
+}
+
+// The attachable volumes of a pod. A new pod's claims must be there; others' are passed over.
+Status add_pod_volumes(const client::ControlContext& ctx, const api::CSINode* csi_node,
+                       const PodInfo& pod, bool new_pod, Volumes* out) {
+  if (!pod.has_claims && !pod.has_disks) return {};
+  for (const api::Volume& v : pod.pod->spec.volumes) {
+    const std::optional<std::string> name = api::claim_of(*pod.pod, v);
+    if (!name) {
+      const auto csi = as_csi(v.extra, {});
+      if (csi && csi_node) add(*csi, out);
+      continue;
+    }
+    if (name->empty()) return Status::error("PersistentVolumeClaim had no name");
+    const auto* claim = ctx.cache(api::Kind::PersistentVolumeClaim)
+                            .get<api::PersistentVolumeClaim>(pod.ns(), *name);
+    if (!claim) {
+      if (!new_pod) continue;
+      return Status::unresolvable(fmt::format("looking up PVC {}/{}: {}", pod.ns().view(), *name,
+                                              not_found("persistentvolumeclaim", *name)));
+    }
+    if (v.ephemeral) {
+      const std::string why = not_owned(*pod.pod, *claim);
+      if (!why.empty()) return Status::error(why);
+    }
+    add_claim(ctx, csi_node, *claim, out);
+  }
+  return {};
+}
+
+bool attachable(const api::Volume& v) {
+  return v.persistent_volume_claim || v.ephemeral || !in_tree_plugin(v.extra).empty();
+}
+
+int32_t limit_of(const api::CSINodeDriver& driver) {
+  return driver.allocatable ? driver.allocatable->count.value_or(0) : 0;
+}
+}  // namespace
+
+struct NodeVolumeLimits::Data final : CycleDataOf<Data> {
+  std::map<api::Str, Volumes> attachments;  // what VolumeAttachments say, by node
+};
+
+Status NodeVolumeLimits::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
+  const PodInfo& pod = cycle.info();
+  if (!pod.has_claims && !pod.has_disks) return Status::skip();
+  const auto& volumes = pod.pod->spec.volumes;
+  if (std::none_of(volumes.begin(), volumes.end(), attachable)) return Status::skip();
+  Data& d = cycle.state->write<Data>(id());
+  d.attachments.clear();
+  const client::Cache& attachments = cycle.ctx.cache(api::Kind::VolumeAttachment);
+  if (attachments.size() == 0) return {};
+  for (const api::ObjectRef& ref : attachments.list()) {
+    const auto& spec = api::as<api::VolumeAttachment>(ref).spec;
+    if (spec.attacher.empty() || !spec.source.persistent_volume_name) continue;
+    const auto* volume = cycle.ctx.cache(api::Kind::PersistentVolume)
+                             .get<api::PersistentVolume>("", *spec.source.persistent_volume_name);
+    if (!volume || !volume->spec.csi) continue;
+    d.attachments[spec.node_name].emplace(
+        spec.attacher.str() + "/" + volume->spec.csi->volume_handle.str(), spec.attacher.str());
+  }
+  return {};
+}
+
+Status NodeVolumeLimits::filter(const Cycle& cycle, const NodeInfo& node) const {
+  const client::ControlContext& ctx = cycle.ctx;
+  const auto* csi_node = ctx.cache(api::Kind::CSINode).get<api::CSINode>("", node.name);
+  Volumes wanted;
+  Status s = add_pod_volumes(ctx, csi_node, cycle.info(), true, &wanted);
+  if (!s.ok()) return s;
+  if (wanted.empty() || !csi_node) return {};
+  std::map<std::string_view, int64_t> limits;
+  for (const api::CSINodeDriver& d : csi_node->spec.drivers) {
+    if (d.allocatable && d.allocatable->count) limits[d.name] = *d.allocatable->count;
+  }
+  if (limits.empty()) return {};
+
+  Volumes attached;
+  for (const NodeInfo::Entry& e : node.pods) {
+    s = add_pod_volumes(ctx, csi_node, *e.pod, false, &attached);
+    if (!s.ok()) return s;
+  }
+  // Volumes that pods have already do not count as new; those that only an attachment names do
+  // count as attached.
+  for (const auto& [volume, driver] : attached) wanted.erase(volume);
+  const auto& attachments = cycle.state->find<Data>(id())->attachments;
+  const auto here = attachments.find(node.name);
+  if (here != attachments.end()) attached.insert(here->second.begin(), here->second.end());
+  std::map<std::string_view, int64_t> count;
+  for (const auto& [volume, driver] : attached) ++count[driver];
+  std::map<std::string_view, int64_t> added;
+  for (const auto& [volume, driver] : wanted) ++added[driver];
+  for (const auto& [driver, n] : added) {
+    const auto limit = limits.find(driver);
+    if (limit != limits.end() && count[driver] + n > limit->second) {
+      return Status::unschedulable(reason_);
+    }
+  }
+  return {};
+}
+
+std::vector<EventRegistration> NodeVolumeLimits::events() const {
+  return {{{Resource::kCsiNode, kAdd}, EventRegistration::kAlways},
+          {{Resource::kCsiNode, kUpdate}, kLimitHint},
+          {{Resource::kAssignedPod, kDelete}, kPodHint},
+          {{Resource::kPersistentVolumeClaim, kAdd}, kClaimHint},
+          {{Resource::kVolumeAttachment, kDelete}, kAttachmentHint}};
+}
+
+bool NodeVolumeLimits::hint(uint8_t hint, const client::ControlContext&, const ClusterCache&,
+                            const PodInfo& pod, const EventObjects& objects) const {
+  const auto& volumes = pod.pod->spec.volumes;
+  switch (hint) {
+    case kLimitHint: {
+      const auto& was = api::as<api::CSINode>(objects.old_object).spec.drivers;
+      const auto& is = api::as<api::CSINode>(objects.new_object).spec.drivers;
+      return std::any_of(is.begin(), is.end(), [&](const api::CSINodeDriver& d) {
+        int32_t before = 0;
+        for (const api::CSINodeDriver& o : was) {
+          if (o.name == d.name) before = limit_of(o);
+        }
+        return limit_of(d) > before;
+      });
+    }
+    case kPodHint: {
+      if (!objects.old_pod) return false;
+      const PodInfo& gone = *objects.old_pod;
+      if (gone.node_name.empty() && gone.pod->status.nominated_node_name.empty()) return false;
+      const auto& its = gone.pod->spec.volumes;
+      return std::any_of(its.begin(), its.end(), attachable);
+    }
+    case kClaimHint:
+      return uses_claim(*pod.pod, objects.new_object->metadata);
+    default: {
+      const api::Str& attacher = api::as<api::VolumeAttachment>(objects.old_object).spec.attacher;
+      return std::any_of(volumes.begin(), volumes.end(), [&](const api::Volume& v) {
+        if (v.persistent_volume_claim) return true;
+        const auto csi = as_csi(v.extra, {});
+        return csi && attacher == std::string_view(csi->driver);
+      });
+    }
+  }
+}
+
+}  // namespace mainspring::scheduler

@@ -1,0 +1,156 @@
+#include "models/scheduler/plugins/volume_zone.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "models/api/types/storage.h"
+#include "models/scheduler/volumes.h"
+
+namespace mainspring::scheduler {
+
+namespace {
+constexpr uint8_t kClassHint = 0;
+constexpr uint8_t kClaimHint = 1;
+constexpr uint8_t kVolumeHint = 2;
+
+constexpr std::string_view kBetaZone = "failure-domain.beta.kubernetes.io/zone";
+constexpr std::string_view kBetaRegion = "failure-domain.beta.kubernetes.io/region";
+constexpr std::string_view kZone = "topology.kubernetes.io/zone";
+constexpr std::string_view kRegion = "topology.kubernetes.io/region";
+constexpr std::array<std::string_view, 4> kLabels = {kBetaZone, kBetaRegion, kZone, kRegion};
+constexpr std::string_view kDelimiter = "__";  // volumehelpers.LabelMultiZoneDelimiter
+
+struct Topology {
+  std::string_view key;
+  std::vector<std::string> values;
+  friend bool operator==(const Topology&, const Topology&) = default;
+};
+
+std::string trimmed(std::string_view s) {
+  const size_t first = s.find_first_not_of(" \t\n\v\f\r");
+  if (first == std::string_view::npos) return {};
+  return std::string(s.substr(first, s.find_last_not_of(" \t\n\v\f\r") - first + 1));
+}
+
+// The zones or regions that each of the volume's labels names; a label with an empty one is passed
+// over.
+void add_topologies(const api::PersistentVolume& volume, std::vector<Topology>* out) {
+  for (const std::string_view key : kLabels) {
+    const api::Str* label = volume.metadata.labels.find(key);
+    if (!label) continue;
+    Topology t{key, {}};
+    std::string_view rest = label->view();
+    bool valid = true;
+    for (bool more = true; more;) {
+      const size_t end = rest.find(kDelimiter);
+      more = end != std::string_view::npos;
+      t.values.push_back(trimmed(rest.substr(0, end)));
+      valid = valid && !t.values.back().empty();
+      if (more) rest.remove_prefix(end + kDelimiter.size());
+    }
+    if (!valid) continue;
+    std::sort(t.values.begin(), t.values.end());
+    t.values.erase(std::unique(t.values.begin(), t.values.end()), t.values.end());
+    out->push_back(std::move(t));
+  }
+}
+
+std::string_view modern(std::string_view key) {
+  if (key == kBetaZone) return kZone;
+  return key == kBetaRegion ? kRegion : key;
+}
+
+// Ephemeral volumes are not looked at.
+bool names_claim(const PodInfo& pod, const api::ObjectMeta& claim) {
+  const auto& volumes = pod.pod->spec.volumes;
+  return pod.ns() == claim.namespace_ &&
+         std::any_of(volumes.begin(), volumes.end(), [&](const api::Volume& v) {
+           return v.persistent_volume_claim &&
+                  v.persistent_volume_claim->claim_name == claim.name;
+         });
+}
+}  // namespace
+
+struct VolumeZone::Data final : CycleDataOf<Data> {
+  std::vector<Topology> topologies;
+};
+
+Status VolumeZone::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
+  const PodInfo& pod = cycle.info();
+  if (!pod.has_claims) return Status::skip();
+  std::vector<Topology> found;
+  for (const api::Volume& v : pod.pod->spec.volumes) {
+    if (!v.persistent_volume_claim) continue;
+    const api::Str& name = v.persistent_volume_claim->claim_name;
+    if (name.empty()) return Status::unresolvable("PersistentVolumeClaim had no name");
+    const auto* claim = cycle.ctx.cache(api::Kind::PersistentVolumeClaim)
+                            .get<api::PersistentVolumeClaim>(pod.ns(), name);
+    if (!claim) return Status::unresolvable(not_found("persistentvolumeclaim", name));
+    const api::Str& volume_name = claim->spec.volume_name;
+    if (volume_name.empty()) {
+      const api::Str class_name = api::class_of(*claim);
+      if (class_name.empty()) {
+        return Status::unresolvable(
+            "PersistentVolumeClaim had no pv name and storageClass name");
+      }
+      const auto* c =
+          cycle.ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
+      if (!c) {
+        return Status::unresolvable(not_found("storageclass.storage.k8s.io", class_name));
+      }
+      if (c->volume_binding_mode.empty()) {
+        return Status::unresolvable(fmt::format(
+            "VolumeBindingMode not set for StorageClass \"{}\"", class_name.view()));
+      }
+      if (c->volume_binding_mode == "WaitForFirstConsumer") continue;
+      return Status::unresolvable("PersistentVolume had no name");
+    }
+    const auto* volume = cycle.ctx.cache(api::Kind::PersistentVolume)
+                             .get<api::PersistentVolume>("", volume_name);
+    if (!volume) return Status::unresolvable(not_found("persistentvolume", volume_name));
+    add_topologies(*volume, &found);
+  }
+  if (found.empty()) return Status::skip();
+  cycle.state->write<Data>(id()).topologies = std::move(found);
+  return {};
+}
+
+Status VolumeZone::filter(const Cycle& cycle, const NodeInfo& node) const {
+  const api::StrMap& labels = node.node->metadata.labels;
+  const bool zoned = std::any_of(kLabels.begin(), kLabels.end(),
+                                 [&](std::string_view k) { return labels.contains(k); });
+  if (!zoned) return {};
+  for (const Topology& t : cycle.state->find<Data>(id())->topologies) {
+    const api::Str* value = labels.find(t.key);
+    if (!value) value = labels.find(modern(t.key));
+    if (!value || !std::binary_search(t.values.begin(), t.values.end(), value->view())) {
+      return Status::unresolvable(reason_);
+    }
+  }
+  return {};
+}
+
+std::vector<EventRegistration> VolumeZone::events() const {
+  return {{{Resource::kStorageClass, kAdd}, kClassHint},
+          {{Resource::kNode, kAdd | kUpdateNodeLabel}, EventRegistration::kAlways},
+          {{Resource::kPersistentVolumeClaim, kAdd | kUpdate}, kClaimHint},
+          {{Resource::kPersistentVolume, kAdd | kUpdate}, kVolumeHint}};
+}
+
+bool VolumeZone::hint(uint8_t hint, const client::ControlContext&, const ClusterCache&,
+                      const PodInfo& pod, const EventObjects& objects) const {
+  const api::Object& now = *objects.new_object;
+  if (hint == kClassHint) {
+    return api::as<api::StorageClass>(now).volume_binding_mode == "WaitForFirstConsumer";
+  }
+  if (hint == kClaimHint) return names_claim(pod, now.metadata);
+  if (!objects.old_object) return true;
+  std::vector<Topology> was;
+  std::vector<Topology> is;
+  add_topologies(api::as<api::PersistentVolume>(*objects.old_object), &was);
+  add_topologies(api::as<api::PersistentVolume>(now), &is);
+  return was != is;
+}
+
+}  // namespace mainspring::scheduler
