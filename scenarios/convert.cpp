@@ -124,6 +124,7 @@ cloud::Cloud::Options convert_cloud(const LoadedScenario& s,
     pool.type.memory_bytes = value_or(p.memory, pool.type.memory_bytes);
     pool.type.disk_bytes = value_or(p.disk, pool.type.disk_bytes);
     pool.type.max_pods = p.max_pods.value_or(pool.type.max_pods);
+    pool.type.devices = p.devices;
     pool.type.price_per_hour_micros = static_cast<int64_t>(number(p.price_per_hour) * 1e6 + 0.5);
     pool.region = p.region;
     if (!p.zones.empty()) pool.zones.assign(p.zones.begin(), p.zones.end());

@@ -16,6 +16,8 @@
 #include "models/api/time_text.h"
 #include "models/api/validation.h"
 #include "models/api/yaml.h"
+#include "models/scheduler/configuration.h"
+#include "models/scheduler/plugin_library.h"
 #include "models/traffic/options.h"
 #include "scenarios/checks.h"
 #include "scenarios/convert.h"
@@ -233,6 +235,7 @@ class ScenarioReader {
     Checker check(diagnostics_, prefix);
     check_scenario(s, tree_, folder_, check);
     const bool complete = read_manifests(prefix);
+    read_scheduler_config(prefix);
     read_timeline(check);
     if (complete) check_names(loaded_, made_later_, tree_, check);
     finish(check);
@@ -279,6 +282,64 @@ class ScenarioReader {
                            fmt::format("{}: no such place in the scenario", where));
       }
     }
+  }
+
+  // Adds the plugins of shared libraries to those that a configuration may name.
+  std::vector<scheduler::RegisterPlugins> load_plugin_libraries(const std::string& prefix,
+                                                                scheduler::Registry* registry) {
+    std::vector<scheduler::RegisterPlugins> out;
+    const api::List<api::Str>& files = loaded_.spec.cluster.control_plane->scheduler_plugins;
+    for (size_t i = 0; i < files.size(); ++i) {
+      const std::string path = (folder_ / files[i].str()).string();
+      std::string text, why;
+      if (read_file(path, text)) mix(sim::hash64(text));
+      const size_t known = registry->entries().size();
+      if (const auto plugins = scheduler::load_plugins(path, &why)) {
+        out.push_back(plugins);
+        plugins(*registry);
+      }
+      for (size_t k = known; k < registry->entries().size() && why.empty(); ++k) {
+        const std::string_view name = registry->entries()[k].name;
+        if (registry->find(name) != static_cast<scheduler::PluginId>(k)) {
+          why = fmt::format("a plugin named {} already exists", name);
+        }
+      }
+      if (why.empty()) continue;
+      const Json& here = tree_["cluster"]["controlPlane"]["schedulerPlugins"][i];
+      diagnostics_.error(here.position(),
+                         fmt::format("{} cluster.controlPlane.schedulerPlugins[{}]", prefix, i),
+                         fmt::format("{} {}", path, why));
+    }
+    return out;
+  }
+
+  void read_scheduler_config(const std::string& prefix) {
+    if (!loaded_.spec.cluster.control_plane) return;
+    scheduler::Registry registry;
+    scheduler::register_scheduler_plugins(registry);
+    const auto libraries = load_plugin_libraries(prefix, &registry);
+    loaded_.scheduler.libraries = libraries;
+    const api::Str& name = loaded_.spec.cluster.control_plane->scheduler_config;
+    if (name.empty()) return;
+    const std::string path = (folder_ / name.str()).string();
+    std::string text;
+    if (!read_file(path, text)) {
+      diagnostics_.error(tree_["cluster"]["controlPlane"]["schedulerConfig"].position(),
+                         prefix + " cluster.controlPlane.schedulerConfig",
+                         path + " cannot be read");
+      return;
+    }
+    mix(sim::hash64(text));
+    const uint16_t file = diagnostics_.add_file(path);
+    const std::vector<Json> documents = api::read_documents(text, file, &diagnostics_);
+    if (documents.size() != 1) {
+      diagnostics_.error(api::Position(file, 1, 1), "",
+                         fmt::format("expected one KubeSchedulerConfiguration, got {} documents",
+                                     documents.size()));
+      return;
+    }
+    loaded_.scheduler = scheduler::read_configuration(documents.front(), registry, diagnostics_);
+    loaded_.scheduler.libraries = libraries;
   }
 
   // False if an object may be missing for want of a file or for an error in one.

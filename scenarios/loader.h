@@ -13,6 +13,7 @@
 
 #include "models/api/diagnostics.h"
 #include "models/api/object.h"
+#include "models/scheduler/scheduler.h"
 #include "scenarios/kubectl/command.h"
 #include "scenarios/types/scenario.h"
 #include "sim/time.h"
@@ -34,6 +35,7 @@ struct LoadedScenario {
   // The manifests' objects in order, not yet defaulted.
   std::vector<api::ObjectRef> objects;
   std::vector<TimelineEntry> timeline;  // ascending in time
+  scheduler::SchedulerOptions scheduler;
   // What the simulator keeps but does not act on, a sentence each.
   std::vector<std::string> notes;
 };

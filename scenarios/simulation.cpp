@@ -118,7 +118,7 @@ Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options
     world_.get(controllers_).add(std::move(loop));
   }
   scheduler_ = world_.add<apiserver::ControlHost>("kube-scheduler", server_);
-  world_.get(scheduler_).add(scheduler::make_scheduler({}));
+  world_.get(scheduler_).add(scheduler::make_scheduler(scenario.scheduler));
 
   std::vector<KubectlStep> steps;
   for (const TimelineEntry& entry : scenario.timeline) {

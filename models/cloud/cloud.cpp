@@ -71,6 +71,7 @@ NodeIndex Cloud::add(sim::World& world, PoolIndex p, std::string_view zone, Dura
   spec.memory_bytes = pool.type.memory_bytes;
   spec.disk_bytes = pool.type.disk_bytes;
   spec.max_pods = pool.type.max_pods;
+  spec.devices = pool.type.devices;
   spec.reservation = pool.reservation;
   spec.labels = pool.labels;
   spec.labels.set("mainspring.dev/pool", pool.name);

@@ -25,6 +25,7 @@ struct InstanceType {
   int64_t memory_bytes = 16LL << 30;
   int64_t disk_bytes = 100LL << 30;
   int32_t max_pods = 110;
+  api::Map<api::Quantity> devices;  // extended resources
   int64_t price_per_hour_micros = 0;
 };
 

@@ -470,6 +470,7 @@ api::Ref<const api::Node> NodeFleet::node_object(const sim::World& world, NodeIn
     map.set("ephemeral-storage", Quantity::from_value(disk));
     map.set("memory", Quantity::from_value(memory, Quantity::Format::kBinarySi));
     map.set("pods", Quantity::from_value(m.spec.max_pods));
+    for (const auto& [name, amount] : m.spec.devices) map.set(name, amount);
     return map;
   };
   api::NodeStatus& status = node->status;

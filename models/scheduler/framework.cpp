@@ -90,23 +90,71 @@ PluginId Registry::find(std::string_view name) const {
   return kNoPlugin;
 }
 
+int64_t PluginSelection::weight(std::string_view plugin) const {
+  for (const std::vector<PluginWeight>* list : {&at(kScore).enabled, &multi_point}) {
+    for (const PluginWeight& p : *list) {
+      if (p.name == plugin) return p.weight == 0 ? 1 : p.weight;
+    }
+  }
+  return 1;
+}
+
+std::vector<std::string_view> expand(const PluginSelection& plugins, Points single_point,
+                                     const Registry& registry) {
+  const PointPlugins& point = plugins.at(single_point);
+  const auto disabled = [&](std::string_view name) {
+    return std::find(point.disabled.begin(), point.disabled.end(), name) != point.disabled.end();
+  };
+  const auto named = [](const std::vector<PluginWeight>& list, std::string_view name) {
+    return std::any_of(list.begin(), list.end(), [&](const auto& p) { return p.name == name; });
+  };
+  const auto from_multi_point = [&](std::string_view name) {
+    const PluginId id = registry.find(name);
+    return id != kNoPlugin && !disabled("*") && !disabled(name) &&
+           (registry.entries()[static_cast<size_t>(id)].points & single_point) != 0;
+  };
+  std::vector<std::string_view> out;
+  for (const PluginWeight& p : point.enabled) {
+    if (named(plugins.multi_point, p.name) && from_multi_point(p.name)) out.push_back(p.name);
+  }
+  for (const PluginWeight& p : plugins.multi_point) {
+    if (from_multi_point(p.name) && !named(point.enabled, p.name)) out.push_back(p.name);
+  }
+  for (const PluginWeight& p : point.enabled) {
+    if (std::find(out.begin(), out.end(), p.name) == out.end()) out.push_back(p.name);
+  }
+  return out;
+}
+
 // ---- Profile
 
 Profile::Profile(std::string scheduler_name, const Registry& registry,
-                 const std::vector<PluginWeight>& plugins, const PluginConfig& config,
+                 const PluginSelection& plugins, const PluginConfig& config,
                  ClusterCache& cluster)
     : name_(std::move(scheduler_name)) {
-  for (const PluginWeight& p : plugins) {
-    const PluginId id = registry.find(p.name);
-    MAINSPRING_CHECK(id != kNoPlugin, "no scheduler plugin is named {}", p.name);
-    plugins_.push_back(registry.entries()[static_cast<size_t>(id)].make(config, cluster));
-    plugins_.back()->set_id(id);
-    weights_[static_cast<size_t>(id)] = p.weight == 0 ? 1 : p.weight;
+  const auto make = [&](std::string_view name) {
+    const PluginId id = registry.find(name);
+    MAINSPRING_CHECK(id != kNoPlugin, "no scheduler plugin is named {}", name);
+    const bool known = std::any_of(plugins_.begin(), plugins_.end(),
+                                   [&](const auto& p) { return p->id() == id; });
+    if (!known) {
+      plugins_.push_back(registry.entries()[static_cast<size_t>(id)].make(config, cluster));
+      plugins_.back()->set_id(id);
+      weights_[static_cast<size_t>(id)] = plugins.weight(name);
+    }
+    return id;
+  };
+  for (const PluginWeight& p : plugins.multi_point) make(p.name);
+  for (size_t i = 0; i < kPointCount; ++i) {
+    for (const std::string_view name : expand(plugins, Points{1} << i, registry)) {
+      order_[i].push_back(make(name));
+    }
   }
   index();
 }
 
-Profile::Profile(const Profile& other) : name_(other.name_), weights_(other.weights_) {
+Profile::Profile(const Profile& other)
+    : name_(other.name_), weights_(other.weights_), order_(other.order_) {
   for (const auto& p : other.plugins_) {
     plugins_.push_back(p->clone());
     plugins_.back()->set_id(p->id());
@@ -118,15 +166,18 @@ Profile& Profile::operator=(Profile other) {
   name_ = std::move(other.name_);
   plugins_ = std::move(other.plugins_);
   weights_ = other.weights_;
+  order_ = std::move(other.order_);
   index();
   return *this;
 }
 
 void Profile::index() {
-  for (auto& list : points_) list.clear();
-  for (const auto& p : plugins_) {
-    for (size_t i = 0; i < kPointCount; ++i) {
-      if (p->points() >> i & 1) points_[i].push_back(p.get());
+  for (size_t i = 0; i < kPointCount; ++i) {
+    points_[i].clear();
+    for (const PluginId id : order_[i]) {
+      for (const auto& p : plugins_) {
+        if (p->id() == id) points_[i].push_back(p.get());
+      }
     }
   }
 }
@@ -152,6 +203,7 @@ std::span<Plugin* const> Profile::at(Points single_point) const {
 std::vector<QueueHost::Interest> Profile::interests() const {
   std::vector<QueueHost::Interest> out;
   for (const auto& p : plugins_) {
+    if ((p->points() & kRejecting) == 0) continue;
     const std::vector<EventRegistration> events = p->events();
     bool node_add = false;
     bool node_taint = false;

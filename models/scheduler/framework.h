@@ -24,9 +24,12 @@ class Registry {
   using Factory = std::unique_ptr<Plugin> (*)(const PluginConfig&, ClusterCache&);
   struct Entry {
     std::string_view name;
+    Points points;
     Factory make;
   };
-  void add(std::string_view name, Factory make) { entries_.push_back({name, make}); }
+  void add(std::string_view name, Points points, Factory make) {
+    entries_.push_back({name, points, make});
+  }
   std::span<const Entry> entries() const { return entries_; }
   PluginId find(std::string_view name) const;
 
@@ -39,13 +42,38 @@ struct PluginWeight {
   int32_t weight = 0;  // 0 counts as 1
 };
 
+// What a profile says of one extension point, besides what its multiPoint set brings.
+struct PointPlugins {
+  std::vector<PluginWeight> enabled;
+  std::vector<std::string> disabled;  // of the multiPoint set; "*": all of it
+};
+
+// The plugins of a profile as configured: a set for all the points that each implements, and
+// changes point by point.
+struct PluginSelection {
+  PluginSelection() = default;
+  PluginSelection(std::vector<PluginWeight> everywhere)  // NOLINT: a list is a selection
+      : multi_point(std::move(everywhere)) {}
+  std::vector<PluginWeight> multi_point;
+  std::array<PointPlugins, kPointCount> points;
+
+  PointPlugins& at(Points single) { return points[static_cast<size_t>(std::countr_zero(single))]; }
+  const PointPlugins& at(Points single) const {
+    return points[static_cast<size_t>(std::countr_zero(single))];
+  }
+  int64_t weight(std::string_view plugin) const;
+};
+
+// The plugins that work at a point, in order: those of the multiPoint set that the point names, in
+// the point's order; the rest of the multiPoint set; the rest of the point's.
+std::vector<std::string_view> expand(const PluginSelection& plugins, Points single_point,
+                                     const Registry& registry);
+
 class Profile {
  public:
-  // All named plugins at every point that they implement, in this order. Unknown names are a
-  // programmer's error: configurations are checked before.
-  Profile(std::string scheduler_name, const Registry& registry,
-          const std::vector<PluginWeight>& plugins, const PluginConfig& config,
-          ClusterCache& cluster);
+  // Unknown names are a programmer's error: configurations are checked before.
+  Profile(std::string scheduler_name, const Registry& registry, const PluginSelection& plugins,
+          const PluginConfig& config, ClusterCache& cluster);
   Profile(const Profile& other);
   Profile(Profile&&) = default;
   Profile& operator=(Profile other);
@@ -91,6 +119,7 @@ class Profile {
   std::string name_;
   std::vector<std::unique_ptr<Plugin>> plugins_;  // in order
   std::array<int64_t, kMaxPlugins> weights_{};
+  std::array<std::vector<PluginId>, kPointCount> order_;
   std::array<std::vector<Plugin*>, kPointCount> points_;
 };
 

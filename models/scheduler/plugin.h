@@ -46,6 +46,9 @@ inline constexpr Points kPreBind = 1U << 9;
 inline constexpr Points kBind = 1U << 10;
 inline constexpr Points kPostBind = 1U << 11;
 inline constexpr size_t kPointCount = 12;
+// Those at which a plugin can reject a pod.
+inline constexpr Points kRejecting =
+    kPreEnqueue | kPreFilter | kFilter | kReserve | kPermit;
 std::string_view point_name(Points single);
 
 // Something a plugin keeps for one cycle.
@@ -207,8 +210,11 @@ class Plugin {
   PluginId id() const { return id_; }
   void set_id(PluginId id) { id_ = id; }
 
-  // Which events may make a pod schedulable that this plugin rejected, and whether one does.
-  virtual std::vector<EventRegistration> events() const { return {}; }
+  // Which events may make a pod schedulable that this plugin rejected (all, unless it says), and
+  // whether one does.
+  virtual std::vector<EventRegistration> events() const {
+    return {{ClusterEvent(), EventRegistration::kAlways}};
+  }
   virtual bool hint(uint8_t /*hint*/, const client::ControlContext&, const ClusterCache&,
                     const PodInfo& /*pod*/, const EventObjects&) const {
     return true;

@@ -4,140 +4,171 @@
 
 #include <set>
 
+#include "models/api/validate_context.h"
+#include "models/scheduler/selectors.h"
+
 namespace mainspring::scheduler {
 
 namespace {
-void check_resources(const std::vector<WeightedResource>& resources,
-                     std::vector<std::string>* out) {
-  for (size_t i = 0; i < resources.size(); ++i) {
-    const int64_t w = resources[i].weight;
-    if (w <= 0 || w > 100) {
-      out->push_back(fmt::format("scoringStrategy.resources[{}].weight: Invalid value: {}: "
-                                 "resource weight of {} not in valid range (0, 100]",
-                                 i, w, resources[i].name));
+using api::Json;
+using api::ValidateContext;
+using Errors = std::vector<api::FieldError>;
+
+std::string at(std::string_view list, size_t i) { return fmt::format("{}[{}]", list, i); }
+
+void check_shape(const std::vector<ShapePoint>& shape, const std::string& path,
+                 ValidateContext& c) {
+  if (shape.empty()) return c.required(path, "at least one point must be specified");
+  for (size_t i = 1; i < shape.size(); ++i) {
+    if (shape[i].utilization > shape[i - 1].utilization) continue;
+    c.invalid(at(path, i) + ".utilization", Json(shape[i].utilization),
+              "values must be sorted in increasing order");
+    break;
+  }
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (shape[i].utilization < 0 || shape[i].utilization > 100) {
+      c.invalid(at(path, i) + ".utilization", Json(shape[i].utilization),
+                "not in valid range [0, 100]");
+    }
+    if (shape[i].score < 0 || shape[i].score > 10) {
+      c.invalid(at(path, i) + ".score", Json(shape[i].score), "not in valid range [0, 10]");
     }
   }
 }
 }  // namespace
 
-std::vector<std::string> validate(const NodeResourcesFitArgs& args) {
-  std::vector<std::string> out;
-  for (const std::string& g : args.ignored_resource_groups) {
+Errors validate(const NodeResourcesFitArgs& args) {
+  ValidateContext c;
+  for (size_t i = 0; i < args.ignored_resources.size(); ++i) {
+    const std::string& r = args.ignored_resources[i];
+    c.check(at("ignoredResources", i), r, api::check_qualified_name(r));
+  }
+  for (size_t i = 0; i < args.ignored_resource_groups.size(); ++i) {
+    const std::string& g = args.ignored_resource_groups[i];
+    const std::string path = at("ignoredResourceGroups", i);
     if (g.find('/') != std::string::npos) {
-      out.push_back("ignoredResourceGroups: Invalid value: \"" + g +
-                    "\": resource group name can't contain '/'");
+      c.invalid(path, Json(g), "resource group name can't contain '/'");
     }
+    c.check(path, g, api::check_qualified_name(g));
   }
-  check_resources(args.resources, &out);
-  if (args.strategy != ScoringStrategy::kRequestedToCapacityRatio) return out;
-  if (args.shape.empty()) {
-    out.push_back(
-        "scoringStrategy.requestedToCapacityRatio.shape: Required value: at least one point must "
-        "be specified");
+  for (size_t i = 0; i < args.resources.size(); ++i) {
+    const WeightedResource& r = args.resources[i];
+    if (r.weight > 0 && r.weight <= 100) continue;
+    c.invalid(at("scoringStrategy.resources", i) + ".weight", Json(r.weight),
+              fmt::format("resource weight of {} not in valid range (0, 100]", r.name));
   }
-  for (size_t i = 0; i < args.shape.size(); ++i) {
-    const ShapePoint& p = args.shape[i];
-    const std::string path =
-        fmt::format("scoringStrategy.requestedToCapacityRatio.shape[{}]", i);
-    if (i > 0 && p.utilization <= args.shape[i - 1].utilization) {
-      out.push_back(fmt::format("{}.utilization: Invalid value: {}: utilization values must be "
-                                "sorted in increasing order",
-                                path, p.utilization));
-    }
-    if (p.utilization < 0 || p.utilization > 100) {
-      out.push_back(fmt::format("{}.utilization: Invalid value: {}: not in valid range [0-100]",
-                                path, p.utilization));
-    }
-    if (p.score < 0 || p.score > 10) {
-      out.push_back(
-          fmt::format("{}.score: Invalid value: {}: not in valid range [0-10]", path, p.score));
-    }
+  // Kubernetes' path, one level short of the file's.
+  if (args.has_shape || args.strategy == ScoringStrategy::kRequestedToCapacityRatio) {
+    check_shape(args.shape, "scoringStrategy.shape", c);
   }
-  return out;
+  return c.errors;
 }
 
-std::vector<std::string> validate(const NodeResourcesBalancedAllocationArgs& args) {
-  std::vector<std::string> out;
+Errors validate(const NodeResourcesBalancedAllocationArgs& args) {
+  ValidateContext c;
   std::set<std::string> seen;
   for (size_t i = 0; i < args.resources.size(); ++i) {
     const WeightedResource& r = args.resources[i];
-    if (!seen.insert(r.name).second) {
-      out.push_back(fmt::format("resources[{}].name: Duplicate value: \"{}\"", i, r.name));
-    }
-    if (r.weight != 1) {
-      out.push_back(fmt::format(
-          "resources[{}].weight: Invalid value: {}: resource weight of {} must be 1", i, r.weight,
-          r.name));
-    }
+    if (!seen.insert(r.name).second) c.duplicate(at("resources", i) + ".name", Json(r.name));
+    if (r.weight != 1) c.invalid(at("resources", i) + ".weight", Json(r.weight), "must be 1");
   }
-  return out;
+  return c.errors;
 }
 
-std::vector<std::string> validate(const PodTopologySpreadArgs& args) {
-  std::vector<std::string> out;
+Errors validate(const PodTopologySpreadArgs& args) {
+  ValidateContext c;
   if (args.system_defaults && !args.default_constraints.empty()) {
-    out.push_back(
-        "defaultingType: Invalid value: \"System\": when .defaultConstraints are not empty");
+    c.invalid("defaultingType", Json("System"), "when .defaultConstraints are not empty");
   }
   std::set<std::pair<std::string_view, std::string_view>> seen;
   for (size_t i = 0; i < args.default_constraints.size(); ++i) {
-    const api::TopologySpreadConstraint& c = args.default_constraints[i];
-    const std::string path = fmt::format("defaultConstraints[{}]", i);
-    if (c.max_skew <= 0) {
-      out.push_back(fmt::format("{}.maxSkew: Invalid value: {}: not in valid range (0, inf)", path,
-                                c.max_skew));
+    const api::TopologySpreadConstraint& t = args.default_constraints[i];
+    const std::string path = at("defaultConstraints", i);
+    if (t.max_skew <= 0) {
+      c.invalid(path + ".maxSkew", Json(t.max_skew), "not in valid range (0, inf)");
     }
-    if (c.topology_key.empty()) {
-      out.push_back(path + ".topologyKey: Required value: can not be empty");
+    if (t.topology_key.empty()) {
+      c.required(path + ".topologyKey", "can not be empty");
+    } else {
+      c.check(path + ".topologyKey", t.topology_key, api::check_qualified_name(t.topology_key));
     }
-    if (c.when_unsatisfiable != "DoNotSchedule" && c.when_unsatisfiable != "ScheduleAnyway") {
-      out.push_back(fmt::format("{}.whenUnsatisfiable: Unsupported value: \"{}\"", path,
-                                c.when_unsatisfiable.view()));
+    if (t.when_unsatisfiable.empty()) {
+      c.required(path + ".whenUnsatisfiable", "can not be empty");
+    } else if (t.when_unsatisfiable != "DoNotSchedule" &&
+               t.when_unsatisfiable != "ScheduleAnyway") {
+      c.unsupported(path + ".whenUnsatisfiable", Json(t.when_unsatisfiable),
+                    {"DoNotSchedule", "ScheduleAnyway"});
     }
-    if (c.label_selector) {
-      out.push_back(path +
-                    ".labelSelector: Forbidden: constraint must not define a selector, as they "
-                    "deduced for each pod");
+    if (t.label_selector) {
+      c.forbidden(path + ".labelSelector",
+                  "constraint must not define a selector, as they deduced for each pod");
     }
-    if (!seen.insert({c.topology_key, c.when_unsatisfiable}).second) {
-      out.push_back(fmt::format("{}: Duplicate value: \"{{{}, {}}}\"", path, c.topology_key.view(),
-                                c.when_unsatisfiable.view()));
+    if (!seen.insert({t.topology_key, t.when_unsatisfiable}).second) {
+      c.duplicate(path, Json(fmt::format("{{{}, {}}}", t.topology_key.view(),
+                                         t.when_unsatisfiable.view())));
     }
   }
-  return out;
+  return c.errors;
 }
 
-std::vector<std::string> validate(const InterPodAffinityArgs& args) {
-  if (args.hard_pod_affinity_weight >= 0 && args.hard_pod_affinity_weight <= 100) return {};
-  return {fmt::format("hardPodAffinityWeight: Invalid value: {}: not in valid range [0, 100]",
-                      args.hard_pod_affinity_weight)};
+Errors validate(const InterPodAffinityArgs& args) {
+  ValidateContext c;
+  if (args.hard_pod_affinity_weight < 0 || args.hard_pod_affinity_weight > 100) {
+    c.invalid("hardPodAffinityWeight", Json(args.hard_pod_affinity_weight),
+              "not in valid range [0, 100]");
+  }
+  return c.errors;
 }
 
-std::vector<std::string> validate(const DefaultPreemptionArgs& args) {
-  std::vector<std::string> out;
+// What does not parse as a node selector; Kubernetes' parser says why, here only where.
+Errors validate(const NodeAffinityArgs& args) {
+  ValidateContext c;
+  if (!args.added_affinity) return c.errors;
+  const auto check = [&](const api::NodeSelectorTerm& term, const std::string& path) {
+    const bool empty = term.match_expressions.empty() && term.match_fields.empty();
+    if (empty || NodeTerm::of(term).valid) return;
+    c.invalid(path, api::Json(path.substr(path.rfind('.') + 1)), "is not a valid node selector");
+  };
+  const api::NodeAffinity& a = *args.added_affinity;
+  if (const auto& required = a.required_during_scheduling_ignored_during_execution) {
+    for (size_t i = 0; i < required->node_selector_terms.size(); ++i) {
+      check(required->node_selector_terms[i],
+            at("addedAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
+               i));
+    }
+  }
+  const auto& preferred = a.preferred_during_scheduling_ignored_during_execution;
+  for (size_t i = 0; i < preferred.size(); ++i) {
+    check(preferred[i].preference,
+          at("addedAffinity.preferredDuringSchedulingIgnoredDuringExecution", i));
+  }
+  return c.errors;
+}
+
+Errors validate(const DefaultPreemptionArgs& args) {
+  ValidateContext c;
   const int32_t p = args.min_candidate_nodes_percentage;
   const int32_t a = args.min_candidate_nodes_absolute;
   if (p < 0 || p > 100) {
-    out.push_back(fmt::format(
-        "minCandidateNodesPercentage: Invalid value: {}: not in valid range [0, 100]", p));
+    c.invalid("minCandidateNodesPercentage", Json(p), "not in valid range [0, 100]");
   }
-  if (a < 0) {
-    out.push_back(fmt::format(
-        "minCandidateNodesAbsolute: Invalid value: {}: not in valid range [0, inf)", a));
-  }
+  if (a < 0) c.invalid("minCandidateNodesAbsolute", Json(a), "not in valid range [0, inf)");
   if (p == 0 && a == 0) {
-    out.push_back(
-        "minCandidateNodesPercentage: Invalid value: 0: cannot be zero at the same time as "
-        "minCandidateNodesAbsolute");
+    c.invalid("minCandidateNodesPercentage", Json(p),
+              "cannot be zero at the same time as minCandidateNodesAbsolute");
+    c.invalid("minCandidateNodesAbsolute", Json(a),
+              "cannot be zero at the same time as minCandidateNodesPercentage");
   }
-  return out;
+  return c.errors;
 }
 
-std::vector<std::string> validate(const VolumeBindingArgs& args) {
-  if (args.bind_timeout >= api::Duration()) return {};
-  return {fmt::format("bindTimeoutSeconds: Invalid value: {}: invalid BindTimeoutSeconds, should "
-                      "not be a negative value",
-                      args.bind_timeout.ns() / 1'000'000'000)};
+Errors validate(const VolumeBindingArgs& args) {
+  ValidateContext c;
+  if (args.bind_timeout < api::Duration()) {
+    c.invalid("bindTimeoutSeconds", Json(args.bind_timeout.ns() / 1'000'000'000),
+              "invalid BindTimeoutSeconds, should not be a negative value");
+  }
+  return c.errors;
 }
 
 }  // namespace mainspring::scheduler

@@ -1,13 +1,15 @@
 // The settings of the plugins, one struct each. Default-constructed they are Kubernetes' defaults
 // (pkg/scheduler/apis/config/v1/defaults.go, v1.35); validate() says what is wrong with them, in
-// Kubernetes' words, empty when nothing is.
+// Kubernetes' words (apis/config/validation/validation_pluginargs.go), empty when nothing is.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "models/api/types/core.h"
+#include "models/api/validation.h"
 
 namespace mainspring::scheduler {
 
@@ -29,41 +31,43 @@ struct NodeResourcesFitArgs {
   ScoringStrategy strategy = ScoringStrategy::kLeastAllocated;
   std::vector<WeightedResource> resources = {{"cpu", 1}, {"memory", 1}};
   std::vector<ShapePoint> shape;  // of kRequestedToCapacityRatio
+  bool has_shape = false;         // given, whatever the strategy
 };
-std::vector<std::string> validate(const NodeResourcesFitArgs& args);
+std::vector<api::FieldError> validate(const NodeResourcesFitArgs& args);
 
 struct NodeResourcesBalancedAllocationArgs {
   std::vector<WeightedResource> resources = {{"cpu", 1}, {"memory", 1}};
 };
-std::vector<std::string> validate(const NodeResourcesBalancedAllocationArgs& args);
+std::vector<api::FieldError> validate(const NodeResourcesBalancedAllocationArgs& args);
 
 struct PodTopologySpreadArgs {
   // System: hostname with skew 3 and zone with skew 5, both soft. List: `default_constraints`.
   bool system_defaults = true;
   std::vector<api::TopologySpreadConstraint> default_constraints;
 };
-std::vector<std::string> validate(const PodTopologySpreadArgs& args);
+std::vector<api::FieldError> validate(const PodTopologySpreadArgs& args);
 
 struct InterPodAffinityArgs {
   int32_t hard_pod_affinity_weight = 1;  // 0..100
   bool ignore_preferred_terms_of_existing_pods = false;
 };
-std::vector<std::string> validate(const InterPodAffinityArgs& args);
+std::vector<api::FieldError> validate(const InterPodAffinityArgs& args);
 
 struct NodeAffinityArgs {
   api::Opt<api::NodeAffinity> added_affinity;
 };
+std::vector<api::FieldError> validate(const NodeAffinityArgs& args);
 
 struct DefaultPreemptionArgs {
   int32_t min_candidate_nodes_percentage = 10;  // 0..100
   int32_t min_candidate_nodes_absolute = 100;   // at least 0; not both 0
 };
-std::vector<std::string> validate(const DefaultPreemptionArgs& args);
+std::vector<api::FieldError> validate(const DefaultPreemptionArgs& args);
 
 struct VolumeBindingArgs {
   api::Duration bind_timeout = api::Duration::seconds(600);  // bindTimeoutSeconds, at least 0
 };
-std::vector<std::string> validate(const VolumeBindingArgs& args);
+std::vector<api::FieldError> validate(const VolumeBindingArgs& args);
 
 struct PluginConfig {
   NodeResourcesFitArgs fit;
@@ -73,6 +77,8 @@ struct PluginConfig {
   NodeAffinityArgs node_affinity;
   DefaultPreemptionArgs preemption;
   VolumeBindingArgs volume_binding;
+  // Arguments of plugins that are not Kubernetes' own, by name, as they stand in the file.
+  std::map<std::string, api::Json> custom;
 };
 
 }  // namespace mainspring::scheduler

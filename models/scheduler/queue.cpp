@@ -414,20 +414,17 @@ void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const Event
   record(event, objects);
 }
 
-void SchedulingQueue::activate(const Call& call, const api::Str& key) {
-  const auto found = find_slot(key);
+void SchedulingQueue::activate(const Call& call, const PodInfoRef& pod) {
+  const auto found = find_slot(pod->key);
   if (!found) {
-    // In flight: its verdict will count the event.
-    for (const InFlightPod& p : in_flight_) {
-      if (!p.done) {
-        record(kWildcardEvent, {});
-        break;
-      }
-    }
+    // In flight: its verdict, and nobody else's, will count the event.
+    if (in_flight(pod->uid())) record(kWildcardEvent, {.new_pod = pod});
     return;
   }
-  if (slots_[*found].place == Place::kActive) return;
-  to_active(call, *found, true);
+  const Place place = slots_[*found].place;
+  if (place == Place::kActive) return;
+  // Pods in backoff have passed PreEnqueue already.
+  to_active(call, *found, place == Place::kUnschedulable);
 }
 
 std::optional<api::Time> SchedulingQueue::next_wakeup() const {

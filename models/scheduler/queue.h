@@ -87,7 +87,7 @@ class SchedulingQueue {
   void move_all(const Call& call, ClusterEvent event, const EventObjects& objects,
                 std::optional<int32_t> max_priority = std::nullopt, const api::Str& except = {});
   // Lets a plugin's pod try again at once.
-  void activate(const Call& call, const api::Str& key);
+  void activate(const Call& call, const PodInfoRef& pod);
 
   std::optional<api::Time> next_wakeup() const;
   void on_time(const Call& call);
@@ -99,6 +99,8 @@ class SchedulingQueue {
   size_t active() const { return active_.items.size(); }
   size_t backing_off() const { return backoff_.items.size() + error_backoff_.items.size(); }
   size_t unschedulable() const { return pool_.size(); }
+  // Whether an event can mean anything to it: pods wait for one, or are being decided on.
+  bool listens() const { return !pool_.empty() || !in_flight_.empty(); }
   const QueuedPod* find(std::string_view key) const;
   const QueueOptions& options() const { return options_; }
 

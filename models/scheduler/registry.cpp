@@ -25,9 +25,10 @@ namespace mainspring::scheduler {
 namespace {
 template <class P>
 void plain(Registry& registry) {
-  registry.add(P::kName, [](const PluginConfig&, ClusterCache&) -> std::unique_ptr<Plugin> {
-    return std::make_unique<P>();
-  });
+  registry.add(P::kName, P::kPoints,
+               [](const PluginConfig&, ClusterCache&) -> std::unique_ptr<Plugin> {
+                 return std::make_unique<P>();
+               });
 }
 }  // namespace
 
@@ -37,36 +38,36 @@ void register_scheduler_plugins(Registry& registry) {
   plain<NodeUnschedulable>(registry);
   plain<NodeName>(registry);
   plain<TaintToleration>(registry);
-  registry.add(NodeAffinity::kName,
+  registry.add(NodeAffinity::kName, NodeAffinity::kPoints,
                [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
                  return std::make_unique<NodeAffinity>(c.node_affinity);
                });
   plain<NodePorts>(registry);
-  registry.add(NodeResourcesFit::kName,
+  registry.add(NodeResourcesFit::kName, NodeResourcesFit::kPoints,
                [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
                  return std::make_unique<NodeResourcesFit>(c.fit);
                });
   plain<VolumeRestrictions>(registry);
   plain<NodeVolumeLimits>(registry);
-  registry.add(VolumeBinding::kName,
+  registry.add(VolumeBinding::kName, VolumeBinding::kPoints,
                [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
                  return std::make_unique<VolumeBinding>(c.volume_binding);
                });
   plain<VolumeZone>(registry);
-  registry.add(PodTopologySpread::kName,
+  registry.add(PodTopologySpread::kName, PodTopologySpread::kPoints,
                [](const PluginConfig& c, ClusterCache& k) -> std::unique_ptr<Plugin> {
                  return std::make_unique<PodTopologySpread>(c.spread, k);
                });
-  registry.add(InterPodAffinity::kName,
+  registry.add(InterPodAffinity::kName, InterPodAffinity::kPoints,
                [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
                  return std::make_unique<InterPodAffinity>(c.inter_pod_affinity);
                });
   plain<DynamicResources>(registry);
-  registry.add(DefaultPreemption::kName,
+  registry.add(DefaultPreemption::kName, DefaultPreemption::kPoints,
                [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
                  return std::make_unique<DefaultPreemption>(c.preemption);
                });
-  registry.add(NodeResourcesBalancedAllocation::kName,
+  registry.add(NodeResourcesBalancedAllocation::kName, NodeResourcesBalancedAllocation::kPoints,
                [](const PluginConfig& c, ClusterCache&) -> std::unique_ptr<Plugin> {
                  return std::make_unique<NodeResourcesBalancedAllocation>(c.balanced);
                });

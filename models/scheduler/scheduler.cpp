@@ -70,6 +70,7 @@ Scheduler::Scheduler(SchedulerOptions options)
       recorder_("default-scheduler", cookie(kEvents, 0)) {
   Registry registry;
   register_scheduler_plugins(registry);
+  for (const auto register_more : options_.libraries) register_more(registry);
   for (const ProfileOptions& p : options_.profiles) {
     profiles_.emplace_back(p.scheduler_name, registry, p.plugins, p.config, cluster_);
   }
@@ -129,8 +130,8 @@ void Scheduler::on_watch(client::ControlContext& ctx, const client::WatchEvent& 
   } else if (event.object->kind == api::Kind::Pod) {
     pod_event(ctx, api::cast<api::Pod>(event.old), api::cast<api::Pod>(event.object),
               event.type == client::WatchType::kDeleted);
-  } else {
-    storage_event(ctx, event);
+  } else if (!storage_event(ctx, event)) {
+    return;
   }
   pump(ctx);
   arm(ctx);
@@ -143,8 +144,8 @@ void Scheduler::move_all(client::ControlContext& ctx, ClusterEvent event,
   queue_.move_all(call(ctx, host), event, objects, max_priority, except);
 }
 
-// The kinds that plugins ask for by events alone.
-void Scheduler::storage_event(client::ControlContext& ctx, const client::WatchEvent& event) {
+// The kinds that plugins ask for by events alone. False for others.
+bool Scheduler::storage_event(client::ControlContext& ctx, const client::WatchEvent& event) {
   static constexpr std::pair<api::Kind, Resource> kResources[] = {
       {api::Kind::PersistentVolume, Resource::kPersistentVolume},
       {api::Kind::PersistentVolumeClaim, Resource::kPersistentVolumeClaim},
@@ -157,14 +158,19 @@ void Scheduler::storage_event(client::ControlContext& ctx, const client::WatchEv
     if (kind != event.object->kind) continue;
     switch (event.type) {
       case client::WatchType::kAdded:
-        return move_all(ctx, {resource, kAdd}, {.new_object = event.object});
+        move_all(ctx, {resource, kAdd}, {.new_object = event.object});
+        break;
       case client::WatchType::kModified:
-        return move_all(ctx, {resource, kUpdate},
-                        {.old_object = event.old, .new_object = event.object});
+        move_all(ctx, {resource, kUpdate},
+                 {.old_object = event.old, .new_object = event.object});
+        break;
       case client::WatchType::kDeleted:
-        return move_all(ctx, {resource, kDelete}, {.old_object = event.object});
+        move_all(ctx, {resource, kDelete}, {.old_object = event.object});
+        break;
     }
+    return true;
   }
+  return false;
 }
 
 void Scheduler::pod_event(client::ControlContext& ctx, const PodRef& before, const PodRef& after,
@@ -214,7 +220,7 @@ void Scheduler::pod_updated(client::ControlContext& ctx, const PodRef& before,
     }
     PodInfoRef old = cluster_.find_pod(info->uid());
     cluster_.update_pod(info);
-    if (!old || queue_.unschedulable() == 0) return;
+    if (!old || !queue_.listens()) return;
     for (const ClusterEvent& e : pod_events(*old, *info)) {
       move_all(ctx, e, {.old_pod = old, .new_pod = info});
     }
@@ -267,7 +273,7 @@ void Scheduler::node_event(client::ControlContext& ctx, const client::WatchEvent
     case client::WatchType::kModified: {
       NodeRef old = api::cast<api::Node>(event.old);
       cluster_.update_node(node);
-      if (!old || queue_.unschedulable() == 0) return;
+      if (!old || !queue_.listens()) return;
       for (const ClusterEvent& e : node_events(*old, *node)) {
         move_all(ctx, e, {.old_node = old, .new_node = node});
       }
@@ -778,17 +784,17 @@ void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id)
   auto* plugin =
       static_cast<DefaultPreemption*>(profiles_[job.profile].find(DefaultPreemption::kName));
   const api::Str& uid = job.plan.preemptor->uid();
-  if (!job.last_started && !job.failed) {
+  if (!job.last_started && !job.cancelled) {
     job.last_started = true;
     job.outstanding = 1;
-    plugin->last_victim(uid, *job.plan.victims.back());
+    if (plugin) plugin->last_victim(uid, *job.plan.victims.back());
     if (!preempt_victim(ctx, job_id, job.plan.victims.size() - 1)) return;
     job.outstanding = 0;
   }
-  plugin->finish(uid);
+  if (plugin) plugin->finish(uid);
   if (job.failed) {
     Host host(*this, ctx);
-    queue_.activate(call(ctx, host), job.plan.preemptor->key);
+    queue_.activate(call(ctx, host), job.plan.preemptor);
   }
   preemptions_.erase(job_id);
 }
@@ -796,8 +802,8 @@ void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id)
 bool Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
   PreemptionJob& job = preemptions_.at(job_id);
   const api::Pod& pod = *job.plan.victims[victim]->pod;
-  if (reject_waiting(pod.metadata.uid, profiles_[job.profile].find(DefaultPreemption::kName)->id(),
-                     "preempted")) {
+  const Plugin* plugin = profiles_[job.profile].find(DefaultPreemption::kName);
+  if (reject_waiting(pod.metadata.uid, plugin ? plugin->id() : kNoPlugin, "preempted")) {
     preempted(ctx, job, victim);
     return true;
   }
@@ -866,7 +872,7 @@ void Scheduler::preemption_outcome(client::ControlContext& ctx, uint64_t id,
     if (outcome.ok()) {
       preempted(ctx, job, victim);
     } else if (!outcome.not_found()) {
-      job.failed = true;
+      job.failed = job.cancelled = true;
     }
   }
   --job.outstanding;

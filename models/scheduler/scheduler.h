@@ -25,7 +25,7 @@ namespace mainspring::scheduler {
 
 struct ProfileOptions {
   std::string scheduler_name = "default-scheduler";
-  std::vector<PluginWeight> plugins = default_plugins();
+  PluginSelection plugins = default_plugins();
   PluginConfig config;
   std::optional<int32_t> percentage_of_nodes_to_score;  // overrides the global one
 };
@@ -46,6 +46,8 @@ struct SchedulerOptions {
   // The node to take where several score best, decision by decision: to follow the choices of a
   // scheduler that breaks ties at random. A name that is not among the best is passed over.
   std::vector<std::string> preferred_nodes;
+  // What registers the plugins of shared libraries, after Kubernetes' own.
+  std::vector<void (*)(Registry&)> libraries;
 };
 
 // What a scheduling cycle came to.
@@ -166,7 +168,8 @@ class Scheduler final : public client::ControlLoop {
     uint32_t profile = 0;
     size_t outstanding = 0;
     bool last_started = false;
-    bool failed = false;
+    bool failed = false;     // something: the preemptor is to try again
+    bool cancelled = false;  // a victim could not be deleted: the last one is left alone
   };
   // Memory of the cycle, kept from one to the next; never part of the state.
   struct Scratch {
@@ -226,7 +229,7 @@ class Scheduler final : public client::ControlLoop {
   Binding* find_waiting(const api::Str& uid);
   bool reject_waiting(const api::Str& uid, PluginId plugin, api::Str reason);
   void assumed_pod_deleted(client::ControlContext& ctx, const api::Str& uid);
-  void storage_event(client::ControlContext& ctx, const client::WatchEvent& event);
+  bool storage_event(client::ControlContext& ctx, const client::WatchEvent& event);
   struct Failure {
     bool rejected = false;  // by plugins, rather than an error
     std::string message;

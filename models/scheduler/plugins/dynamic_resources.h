@@ -13,6 +13,8 @@ class DynamicResources final : public PluginBase<DynamicResources> {
   static constexpr Points kPoints = kPreFilter | kPostFilter | kScore;
   static constexpr Points kLocal = kScore;
 
+  // Nothing that happens lets a rejected pod in.
+  std::vector<EventRegistration> events() const override { return {}; }
   Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
   Status post_filter(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating) override;
   // Only alternatives of a claim's requests tell nodes apart.

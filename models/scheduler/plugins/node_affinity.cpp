@@ -26,8 +26,7 @@ bool NodeAffinity::hint(uint8_t, const client::ControlContext&, const ClusterCac
   const api::Node& now = *objects.new_node;
   if (!enforced(now)) return false;
   if (!pod.t->required.matches(now)) return false;
-  return !objects.old_node || !pod.t->required.matches(*objects.old_node) ||
-         !enforced(*objects.old_node);
+  return !objects.old_node || !pod.t->required.matches(*objects.old_node);
 }
 
 Status NodeAffinity::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) {

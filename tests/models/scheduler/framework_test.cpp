@@ -176,12 +176,19 @@ TEST(PluginArgs, SayWhatIsWrong) {
   EXPECT_EQ(validate(fit).size(), 1u);  // no shape
   fit.shape = {{50, 1}, {40, 11}};      // not increasing, and a score over 10
   EXPECT_EQ(validate(fit).size(), 2u);
-  EXPECT_THAT(validate(DefaultPreemptionArgs{0, 0}),
+  const auto texts = [](const std::vector<api::FieldError>& errors) {
+    std::vector<std::string> out;
+    for (const api::FieldError& e : errors) out.push_back(e.text());
+    return out;
+  };
+  EXPECT_THAT(texts(validate(DefaultPreemptionArgs{0, 0})),
               ElementsAre("minCandidateNodesPercentage: Invalid value: 0: cannot be zero at the "
-                          "same time as minCandidateNodesAbsolute"));
+                          "same time as minCandidateNodesAbsolute",
+                          "minCandidateNodesAbsolute: Invalid value: 0: cannot be zero at the same "
+                          "time as minCandidateNodesPercentage"));
   InterPodAffinityArgs affinity;
   affinity.hard_pod_affinity_weight = 101;
-  EXPECT_THAT(validate(affinity),
+  EXPECT_THAT(texts(validate(affinity)),
               ElementsAre("hardPodAffinityWeight: Invalid value: 101: not in valid range [0, "
                           "100]"));
 }
