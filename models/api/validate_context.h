@@ -82,13 +82,7 @@ class ValidateContext {
   }
 
  private:
-  static std::string with(std::string text, std::string_view why) {
-    if (!why.empty()) {
-      text += ": ";
-      text += why;
-    }
-    return text;
-  }
+  static std::string with(std::string text, std::string_view why);
 
   std::string path_;
 };

@@ -14,6 +14,11 @@
 // are in validate_fields.cpp.
 namespace mainspring::api {
 
+std::string ValidateContext::with(std::string text, std::string_view why) {
+  if (!why.empty()) text.append(": ").append(why);
+  return text;
+}
+
 namespace {
 
 constexpr std::string_view kLabelMessage =

@@ -326,7 +326,7 @@ void default_storage_class(const Store& store, api::PersistentVolumeClaim& claim
     return;
   }
   const api::Object* chosen = nullptr;
-  for (const auto& [key, object] : store.table(api::Kind::StorageClass)) {
+  for (const api::ObjectRef& object : store.list(api::Kind::StorageClass)) {
     const api::StrMap& a = object->metadata.annotations;
     const auto is_true = [&](std::string_view name) {
       const api::Str* v = a.find(name);

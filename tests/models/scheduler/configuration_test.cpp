@@ -264,7 +264,8 @@ TEST(Configuration, KeepsTheOrderOfTheDefaults) {
   EXPECT_THAT(at(r, kScore),
               ElementsAre("TaintToleration 3", "NodeAffinity 2", "NodeResourcesFit 1",
                           "VolumeBinding 1", "PodTopologySpread 2", "InterPodAffinity 2",
-                          "NodeResourcesBalancedAllocation 1", "ImageLocality 1"));
+                          "DynamicResources 2", "NodeResourcesBalancedAllocation 1",
+                          "ImageLocality 1"));
   EXPECT_THAT(at(r, kReserve), ElementsAre("VolumeBinding"));
 }
 
@@ -278,7 +279,7 @@ TEST(Configuration, MergesPluginSetsAsKubernetesDoes) {
   EXPECT_THAT(r.errors, IsEmpty());
   EXPECT_THAT(at(r, kScore),
               ElementsAre("ImageLocality 5", "NodeAffinity 7", "NodeResourcesFit 1",
-                          "VolumeBinding 1", "PodTopologySpread 2",
+                          "VolumeBinding 1", "PodTopologySpread 2", "DynamicResources 2",
                           "NodeResourcesBalancedAllocation 1"));
   EXPECT_THAT(at(r, kPreScore),
               ElementsAre("TaintToleration", "NodeAffinity", "NodeResourcesFit", "VolumeBinding",
