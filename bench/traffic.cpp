@@ -103,9 +103,7 @@ struct Shop {
       slice->metadata.name = pod(tier, first);
       slice->metadata.labels.set("kubernetes.io/service-name", tier);
       slice->address_type = "IPv4";
-      api::EndpointPort port;
-      port.port = 80;
-      slice->ports.push_back(port);
+      slice->ports.edit().emplace_back().port = 80;
       for (int i = first; i < pods && i < first + 100; ++i) {
         const api::Pod* p = world.get(api).get<api::Pod>("default", pod(tier, i));
         MAINSPRING_CHECK(p && !p->status.pod_ip.empty(), "pod {} {} does not run", tier, i);

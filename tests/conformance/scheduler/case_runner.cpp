@@ -10,6 +10,7 @@
 #include "models/api/codec.h"
 #include "models/api/diagnostics.h"
 #include "models/api/pod_helpers.h"
+#include "models/scheduler/configuration.h"
 #include "tests/support/fake_control.h"
 
 namespace mainspring::conformance {
@@ -285,6 +286,13 @@ class CaseRunner final : public scheduler::AttemptObserver {
 
 Json answer_case(const Json& the_case, Path path) {
   scheduler::SchedulerOptions options;
+  if (const Json* configuration = the_case.find("config")) {
+    scheduler::Registry registry;
+    scheduler::register_scheduler_plugins(registry);
+    api::Diagnostics diagnostics;
+    options = scheduler::read_configuration(*configuration, registry, diagnostics);
+    if (!diagnostics.ok()) return Json::object({{"error", diagnostics.to_text()}});
+  }
   options.cycle_time = api::Duration::nanos(1);
   options.remember_verdicts = path == Path::kFast;
   CaseRunner runner(std::move(options), path);

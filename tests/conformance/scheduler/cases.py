@@ -60,6 +60,7 @@ TOPOLOGIES = [HOSTNAME, ZONE, ZONE, REGION, "rack"]
 LABELS = {"app": ["a", "a", "b", "c"], "tier": ["x", "y"], "version": ["1", "2"]}
 NAMESPACES = ["default", "east", "west"]
 MI = 1 << 20
+CONFIG_VERSION = "kubescheduler.config.k8s.io/v1"
 
 
 class Case:
@@ -635,6 +636,134 @@ class Case:
             pdb["status"]["disruptedPods"] = {"p0": "2023-11-14T12:00:00Z"}
         self.put(pdb)
 
+    # ---- the configuration
+
+    def plugin_args(self) -> list[dict]:
+        r = self.r
+        makers = {
+            "NodeResourcesFit": self.fit_args,
+            "NodeResourcesBalancedAllocation": self.balanced_args,
+            "InterPodAffinity": self.inter_pod_affinity_args,
+            "NodeAffinity": self.node_affinity_args,
+            "PodTopologySpread": self.spread_args,
+            "DefaultPreemption": self.preemption_args,
+        }
+        out = []
+        for name in r.some(sorted(makers), 3):
+            args = {"apiVersion": CONFIG_VERSION, "kind": f"{name}Args", **makers[name]()}
+            out.append({"name": name, "args": args})
+        return out
+
+    def weighted_resources(self, most: int) -> list[dict]:
+        r = self.r
+        names = ["cpu", "memory", "ephemeral-storage", "example.com/gpu"]
+        return [{"name": n, "weight": r.pick([1, 1, 3, most])} for n in r.some(names, 3)]
+
+    def fit_args(self) -> dict:
+        r = self.r
+        kind = r.pick(["LeastAllocated", "MostAllocated", "RequestedToCapacityRatio"])
+        strategy = {"type": kind, "resources": self.weighted_resources(100)}
+        if kind == "RequestedToCapacityRatio":
+            rising = [{"utilization": 0, "score": 0}, {"utilization": 100, "score": 10}]
+            bent = [
+                {"utilization": 0, "score": 10},
+                {"utilization": 40, "score": 3},
+                {"utilization": 90, "score": 7},
+            ]
+            strategy["requestedToCapacityRatio"] = {"shape": r.pick([rising, bent, rising[::-1]])}
+            if strategy["requestedToCapacityRatio"]["shape"][0]["utilization"] == 100:
+                strategy["requestedToCapacityRatio"]["shape"] = [{"utilization": 50, "score": 5}]
+        args = {"scoringStrategy": strategy}
+        if r.percent(30):
+            args["ignoredResources"] = ["example.com/foo"]
+        if r.percent(20):
+            args["ignoredResourceGroups"] = ["example.com"]
+        return args
+
+    def balanced_args(self) -> dict:
+        return {"resources": [{**w, "weight": 1} for w in self.weighted_resources(1)]}
+
+    def inter_pod_affinity_args(self) -> dict:
+        r = self.r
+        return {
+            "hardPodAffinityWeight": r.pick([0, 1, 50, 100]),
+            "ignorePreferredTermsOfExistingPods": r.percent(50),
+        }
+
+    def node_affinity_args(self) -> dict:
+        r = self.r
+        added = {}
+        if r.percent(50):
+            term = {"matchExpressions": [self.node_requirement()]}
+            added["requiredDuringSchedulingIgnoredDuringExecution"] = {"nodeSelectorTerms": [term]}
+        if r.percent(70):
+            preferred = {"weight": 7, "preference": {"matchExpressions": [self.node_requirement()]}}
+            added["preferredDuringSchedulingIgnoredDuringExecution"] = [preferred]
+        return {"addedAffinity": added}
+
+    def spread_args(self) -> dict:
+        r = self.r
+        if r.percent(20):
+            return {"defaultingType": "System"}
+        constraints = [
+            {
+                "maxSkew": r.pick([1, 2]),
+                "topologyKey": key,
+                "whenUnsatisfiable": r.pick(["DoNotSchedule", "ScheduleAnyway"]),
+            }
+            for key in r.some([HOSTNAME, ZONE, "rack"], 2)
+        ]
+        return {"defaultingType": "List", "defaultConstraints": constraints}
+
+    def preemption_args(self) -> dict:
+        r = self.r
+        return {
+            "minCandidateNodesPercentage": r.pick([0, 10, 50, 100]),
+            "minCandidateNodesAbsolute": r.pick([1, 2, 100]),
+        }
+
+    def plugins(self) -> dict:
+        """Weights of score plugins, and plugins that are off."""
+        r = self.r
+        scoring = [
+            "TaintToleration",
+            "NodeAffinity",
+            "NodeResourcesFit",
+            "PodTopologySpread",
+            "InterPodAffinity",
+            "NodeResourcesBalancedAllocation",
+            "ImageLocality",
+        ]
+        out: dict = {}
+        if r.percent(60):
+            out["score"] = {
+                "disabled": [{"name": n} for n in r.some(scoring, 3)] if r.percent(70) else [],
+                "enabled": [{"name": r.pick(scoring), "weight": r.pick([1, 5, 10])}],
+            }
+        if r.percent(30):
+            out["filter"] = {"disabled": [{"name": r.pick(["TaintToleration", "NodePorts"])}]}
+        if r.percent(15):
+            out["postFilter"] = {"disabled": [{"name": r.pick(["DefaultPreemption", "*"])}]}
+        if r.percent(15):
+            off = r.some(["PodTopologySpread", "InterPodAffinity", "ImageLocality"], 2)
+            out["multiPoint"] = {"disabled": [{"name": n} for n in off]}
+        return out
+
+    def configuration(self) -> dict:
+        r = self.r
+        profile: dict = {"schedulerName": "default-scheduler"}
+        if r.percent(70):
+            profile["pluginConfig"] = self.plugin_args()
+        if r.percent(50):
+            profile["plugins"] = self.plugins()
+        if r.percent(30):
+            profile["percentageOfNodesToScore"] = r.pick([0, 1, 50, 100])
+        out = {"apiVersion": CONFIG_VERSION, "kind": "KubeSchedulerConfiguration"}
+        if r.percent(30):
+            out["percentageOfNodesToScore"] = r.pick([1, 30, 100])
+        out["profiles"] = [profile]
+        return out
+
     # ---- the whole
 
     def arrival(self):
@@ -701,6 +830,8 @@ class Case:
         case: dict = {"id": identity, "steps": self.steps}
         if self.has("priorities"):
             case["random"] = r.below(1000)
+        if self.has("configuration"):
+            case["config"] = self.configuration()
         return case
 
 
@@ -735,6 +866,7 @@ FEATURES = [
     "resize",
     "churn",
     "large",
+    "configuration",
 ]
 
 
