@@ -111,7 +111,7 @@ void Scheduler::start_binding(client::ControlContext& ctx, Binding b) {
     }
   }
   const uint64_t id = ++next_id_;
-  for (const Binding::Patience& p : b.waits_for) ctx.set_timer(p.until, cookie(kPermit, id));
+  for (const Binding::Patience& p : b.waits_for) ctx.set_timer(p.until, cookie(kPatience, id));
   if (!b.waits_for.empty()) ++waiting_;
   const PodInfoRef pod = b.assumed;
   bindings_.emplace(id, std::move(b));
@@ -200,9 +200,9 @@ void Scheduler::pre_bind(client::ControlContext& ctx, uint64_t id,
     Status s = p->pre_bind(ctx, *b.assumed, b.assumed->node_name, &step);
     if (s.code() == Code::kWait) {
       if (step.request) {
-        ctx.submit(std::move(*step.request), cookie(kPreBind, id));
+        ctx.submit(std::move(*step.request), cookie(kStep, id));
       } else {
-        ctx.set_timer(ctx.now() + step.wait, cookie(kPreBind, id));
+        ctx.set_timer(ctx.now() + step.wait, cookie(kStep, id));
       }
       return;
     }

@@ -317,10 +317,10 @@ void Scheduler::arm(client::ControlContext& ctx) {
 void Scheduler::on_timer(client::ControlContext& ctx, client::Cookie c) {
   const uint64_t id = c & kIdMask;
   switch (static_cast<Purpose>(c >> 56)) {
-    case kPermit:
+    case kPatience:
       permit_timed_out(ctx, id);
       break;
-    case kPreBind:
+    case kStep:
       pre_bind(ctx, id, nullptr);
       break;
     default: {
@@ -358,10 +358,10 @@ void Scheduler::on_outcome(client::ControlContext& ctx, client::Cookie c,
       // The node's name on the pod is only for others to see: a failure does not matter.
       await_permit(ctx, id);
       break;
-    case kPreBind:
+    case kStep:
       pre_bind(ctx, id, &outcome);
       break;
-    case kPermit:
+    case kPatience:
     case kWake:
       return;
   }

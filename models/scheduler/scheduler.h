@@ -140,8 +140,8 @@ class Scheduler final : public client::ControlLoop {
     kPreempt,
     kEvents,
     kNominate,  // the node is being written to the pod before it is bound
-    kPermit,    // a Permit plugin's patience ends
-    kPreBind,   // a step of a PreBind plugin
+    kPatience,  // that of a Permit plugin ends
+    kStep,      // of a PreBind plugin
   };
   struct Host;
   struct Waiting;

@@ -45,6 +45,45 @@ TEST(Scheduler, BindsAPodAndSaysSo) {
   EXPECT_THAT(c.events, ElementsAre("Scheduled a Successfully assigned default/a to n-0"));
 }
 
+// A plugin that has its say only when the node is chosen.
+class Gate final : public PluginBase<Gate> {
+ public:
+  static constexpr std::string_view kName = "Gate";
+  static constexpr Points kPoints = kPermit | kPreBind;
+
+  Status permit(Cycle&, const PodInfo& pod, const NodeInfo&, api::Duration*) override {
+    return pod.pod->metadata.name == "unwanted" ? Status::unschedulable("not this one") : Status();
+  }
+  Status pre_bind_pre_flight(client::ControlContext&, const PodInfo&, const api::Str&) override {
+    return {};
+  }
+  Status pre_bind(client::ControlContext&, const PodInfo& pod, const api::Str&,
+                  PreBindStep*) override {
+    return pod.pod->metadata.name == "unready" ? Status::error("not ready") : Status();
+  }
+};
+
+TEST(Scheduler, AsksPluginsOnceTheNodeIsChosen) {
+  SchedulerOptions options{.cycle_time = api::Duration()};
+  options.libraries = {[](Registry& registry) {
+    registry.add(Gate::kName, Gate::kPoints,
+                 [](const PluginConfig&, ClusterCache&) -> std::unique_ptr<Plugin> {
+                   return std::make_unique<Gate>();
+                 });
+  }};
+  for (const Points point : {kPermit, kPreBind}) {
+    options.profiles[0].plugins.at(point).enabled = {{"Gate", 0}};
+  }
+  Cluster c(options);
+  c.put(make_node("n"));
+  for (const char* name : {"wanted", "unwanted", "unready"}) c.put(make_pod(name));
+  EXPECT_TRUE(c.scheduled("wanted"));
+  EXPECT_FALSE(c.scheduled("unwanted"));
+  EXPECT_THAT(c.why("unwanted"), HasSubstr("not this one"));
+  EXPECT_FALSE(c.scheduled("unready"));
+  EXPECT_THAT(c.why("unready"), HasSubstr("running PreBind plugin \"Gate\": not ready"));
+}
+
 // Recorded timeline pending-then-node: three pods of 3 CPU fill three nodes of 4, the fourth waits.
 TEST(Scheduler, ExplainsWhyAPodWaits) {
   Cluster c = three_nodes();
@@ -205,8 +244,8 @@ TEST(PodTopologySpread, ScoresTheWorkedVectors) {
   pod->spec.topology_spread_constraints = {constraint};
   const auto scores = [](Cluster& cluster, const PodRef& p) {
     std::vector<Profile::PluginScores> detail;
-    const Decision d = cluster.loop->decide(cluster.ctx, 0,
-                                            cluster.loop->cluster().make_pod_info(p), &detail);
+    const Decision d =
+        cluster.loop->decide(cluster.ctx, 0, cluster.loop->cluster().make_pod_info(p), &detail);
     std::map<std::string, int64_t> out;
     for (const auto& s : detail) {
       if (cluster.loop->profile().plugin_name(s.plugin) != "PodTopologySpread") continue;
@@ -218,8 +257,8 @@ TEST(PodTopologySpread, ScoresTheWorkedVectors) {
     return out;
   };
   // ln(5) * (2, 1, 0) = 3.2, 1.6, 0: 3, 2, 0 after rounding.
-  EXPECT_THAT(scores(c, pod), ElementsAre(std::pair("n-0", 0), std::pair("n-1", 33),
-                                          std::pair("n-2", 100)));
+  EXPECT_THAT(scores(c, pod),
+              ElementsAre(std::pair("n-0", 0), std::pair("n-1", 33), std::pair("n-2", 100)));
 
   // Hosts (2, 1, 1, 0) in two zones (3, 1): raw 14, 12, 9, 7.
   Cluster d;
@@ -370,11 +409,10 @@ TEST(Preemption, MakesRoomForTheMoreImportant) {
   const auto* target = api::find_condition(c.pod(victim).status.conditions, "DisruptionTarget");
   ASSERT_TRUE(target);
   EXPECT_EQ(target->reason, "PreemptionByScheduler");
-  EXPECT_EQ(target->message,
-            "default-scheduler: preempting to accommodate a higher priority pod");
+  EXPECT_EQ(target->message, "default-scheduler: preempting to accommodate a higher priority pod");
   EXPECT_TRUE(c.pod(victim).metadata.deletion_timestamp);
-  EXPECT_THAT(c.events, Contains("Preempted " + victim +
-                                 " Preempted by pod uid-high on node " + node));
+  EXPECT_THAT(c.events,
+              Contains("Preempted " + victim + " Preempted by pod uid-high on node " + node));
   // The room is kept for it: a pod of lower priority does not get in.
   c.remove_pod(victim);
   EXPECT_EQ(c.node_of("high"), node);
