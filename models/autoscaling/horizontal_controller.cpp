@@ -29,8 +29,8 @@ using client::Request;
 using client::Verb;
 using client::WatchEvent;
 using client::WatchType;
-using controllers::key_of;
 using controllers::Key;
+using controllers::key_of;
 using controllers::kFalse;
 using controllers::kNormal;
 using controllers::kTrue;
@@ -303,9 +303,9 @@ class HorizontalController final : public client::Reconciler {
   struct MetricResult {
     int32_t replicas = 0;
     std::string metric;
-    std::string reason;   // of the condition, when it failed
-    std::string cause;    // in the condition and the event
-    std::string error;    // as the sync reports it
+    std::string reason;  // of the condition, when it failed
+    std::string cause;   // in the condition and the event
+    std::string error;   // as the sync reports it
     MetricStatus status;
   };
   MetricsResult compute(Sync& s, const Key& key, const Scale& scale);
@@ -351,8 +351,8 @@ std::optional<Request> target_request(Verb verb, const HorizontalPodAutoscaler& 
 Plan HorizontalController::sync(ReconcileContext& ctx, const Key& key) {
   const auto [ns, name] = controllers::split_key(key);
   api::Ref<Turn> turn(new Turn());
-  turn->hpa = ctx.cache(api::Kind::HorizontalPodAutoscaler)
-                  .get_ref<HorizontalPodAutoscaler>(ns, name);
+  turn->hpa =
+      ctx.cache(api::Kind::HorizontalPodAutoscaler).get_ref<HorizontalPodAutoscaler>(ns, name);
   if (!turn->hpa) {
     history_.erase(key);
     return Plan::done();
@@ -547,23 +547,22 @@ std::string HorizontalController::check_selector(Sync& s, const Key& key, const 
     const Pod& pod = api::as<Pod>(*o);
     if (controllers::matches(*scale.selector, pod.metadata.labels)) pods->push_back(&pod);
   }
-  std::sort(pods->begin(), pods->end(), [](const Pod* a, const Pod* b) {
-    return a->metadata.name < b->metadata.name;
-  });
+  std::sort(pods->begin(), pods->end(),
+            [](const Pod* a, const Pod* b) { return a->metadata.name < b->metadata.name; });
   std::vector<std::string> claimants;
   for (const auto& [other, history] : history_) {
     if (controllers::split_key(other).first != ns.view() || !history.selector) continue;
-    const bool claims = other == key || std::any_of(pods->begin(), pods->end(), [&](const Pod* p) {
-      return controllers::matches(*history.selector, p->metadata.labels);
-    });
-    if (claims) claimants.push_back(other.str());
+    const auto claims = [&selector = *history.selector](const Pod* p) {
+      return controllers::matches(selector, p->metadata.labels);
+    };
+    if (other == key || std::any_of(pods->begin(), pods->end(), claims))
+      claimants.push_back(other.str());
   }
   if (claimants.size() < 2 || pods->empty()) return {};
-  const api::Selector selector =
-      api::Selector::compile(*scale.selector).value_or(api::Selector());
+  const api::Selector selector = api::Selector::compile(*scale.selector).value_or(api::Selector());
   const std::string message =
-      fmt::format("pods by selector {} are controlled by multiple HPAs: [{}]",
-                  selector.to_string(), fmt::join(claimants, " "));
+      fmt::format("pods by selector {} are controlled by multiple HPAs: [{}]", selector.to_string(),
+                  fmt::join(claimants, " "));
   s.event(kWarning, "AmbiguousSelector", message);
   s.condition(condition::kScalingActive, kFalse, "AmbiguousSelector", message);
   return message;
@@ -658,8 +657,8 @@ HorizontalController::MetricResult HorizontalController::compute_resource(
 }
 
 HorizontalController::MetricResult HorizontalController::compute_one(
-    const Sync& s, const MetricSpec& spec, const Scale& scale,
-    const std::vector<const Pod*>& pods, const std::vector<client::PodMetrics>& metrics) const {
+    const Sync& s, const MetricSpec& spec, const Scale& scale, const std::vector<const Pod*>& pods,
+    const std::vector<client::PodMetrics>& metrics) const {
   constexpr std::string_view kNoCustom =
       "unable to fetch metrics from custom metrics API: no custom metrics API "
       "(custom.metrics.k8s.io) registered";
@@ -678,8 +677,8 @@ HorizontalController::MetricResult HorizontalController::compute_one(
       return result;
     }
     result.reason = "FailedGetResourceMetric";
-    result.error = fmt::format("failed to get {} resource metric value: {}", m.name.view(),
-                               result.cause);
+    result.error =
+        fmt::format("failed to get {} resource metric value: {}", m.name.view(), result.cause);
   } else if (spec.type == source::kContainerResource && spec.container_resource) {
     const api::ContainerResourceMetricSource& m = *spec.container_resource;
     result = compute_resource(s, m.name, m.container, m.target, scale, pods, metrics, &value);
@@ -703,9 +702,9 @@ HorizontalController::MetricResult HorizontalController::compute_one(
   } else if (spec.type == source::kObject && spec.object) {
     const api::CrossVersionObjectReference& o = spec.object->described_object;
     result.reason = "FailedGetObjectMetric";
-    result.cause = fmt::format("unable to get metric {}: {} on {} {}/{}",
-                               spec.object->metric.name.view(), o.kind.view(), ns.view(),
-                               o.name.view(), kNoCustom);
+    result.cause =
+        fmt::format("unable to get metric {}: {} on {} {}/{}", spec.object->metric.name.view(),
+                    o.kind.view(), ns.view(), o.name.view(), kNoCustom);
     result.error = "failed to get object metric value: " + result.cause;
   } else if (spec.type == source::kExternal && spec.external) {
     const api::MetricIdentifier& m = spec.external->metric;
@@ -714,8 +713,8 @@ HorizontalController::MetricResult HorizontalController::compute_one(
         "unable to get external metric {}/{}/{}: unable to fetch metrics from external metrics "
         "API: the server could not find the requested resource (get {}.external.metrics.k8s.io)",
         ns.view(), m.name.view(), m.selector ? "&LabelSelector{}" : "nil", m.name.view());
-    result.error = fmt::format("failed to get {} external metric value: {}", m.name.view(),
-                               result.cause);
+    result.error =
+        fmt::format("failed to get {} external metric value: {}", m.name.view(), result.cause);
   } else {
     result.reason = "InvalidMetricSourceType";
     result.cause = fmt::format("unknown metric source type \"{}\"", spec.type.view());
@@ -811,11 +810,10 @@ int32_t HorizontalController::normalize_with_behavior(Sync& s, int32_t current, 
     const bool by_rate = min_replicas < limit;
     const int32_t least = by_rate ? limit : min_replicas;
     if (stabilized < least) {
-      limited = by_rate
-                    ? Limited{least, "ScaleDownLimit",
-                              "the desired replica count is decreasing faster than the maximum "
-                              "scale rate"}
-                    : Limited{least, "TooFewReplicas", kTooFew};
+      limited = by_rate ? Limited{least, "ScaleDownLimit",
+                                  "the desired replica count is decreasing faster than the maximum "
+                                  "scale rate"}
+                        : Limited{least, "TooFewReplicas", kTooFew};
     }
   }
   s.condition(condition::kScalingLimited, limited.replicas == stabilized ? kFalse : kTrue,
