@@ -60,6 +60,7 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
 endif()
 if(MAINSPRING_SANITIZE)
   target_compile_options(mainspring_flags INTERFACE -fsanitize=${MAINSPRING_SANITIZE}
+                                                    -fno-sanitize-recover=all
                                                     -fno-omit-frame-pointer -g1)
   target_link_options(mainspring_flags INTERFACE -fsanitize=${MAINSPRING_SANITIZE})
 endif()

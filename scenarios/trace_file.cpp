@@ -59,8 +59,11 @@ bool parse_rate_trace(const std::string& text, const std::string& column,
     }
     if (!first) first = t;
     const double seconds = *t - *first;
-    const sim::SimTime at = sim::SimTime::from_ns(static_cast<int64_t>(seconds * 1e9));
-    if (seconds > 1e9 || (!rows.empty() && at <= rows.back().at)) {
+    // 1e9 s are 31 years, and far from what the clock holds.
+    const bool in_range = seconds >= 0 && seconds <= 1e9;
+    const sim::SimTime at =
+        sim::SimTime::from_ns(in_range ? static_cast<int64_t>(seconds * 1e9) : 0);
+    if (!in_range || (!rows.empty() && at <= rows.back().at)) {
       error = fmt::format("line {}: times must rise", number);
       return false;
     }

@@ -16,6 +16,7 @@ std::optional<sim::Duration> parse_duration(std::string_view text) {
   if (d.kind != sim::Distribution::Kind::kConstant) return std::nullopt;
   // A bare number is not a duration, except 0.
   if (d.unit != sim::Distribution::Unit::kNanoseconds && d.p[0] != 0) return std::nullopt;
+  if (!(std::abs(d.p[0]) < 0x1p63)) return std::nullopt;  // 292 years
   return sim::Duration::nanos(static_cast<int64_t>(d.p[0]));
 }
 

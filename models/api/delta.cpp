@@ -2,6 +2,7 @@
 // payload) ended by 0; the number after the last field is `extra`. Numbers are LEB128 varints,
 // signed ones zigzag. Elements of a list are deltas against the element of the same position.
 #include <bit>
+#include <cstdint>
 
 #include "models/api/compare.h"
 #include "models/api/descriptor_access.h"
@@ -291,6 +292,7 @@ class Reader {
     }
   }
   void scalar(Time& v, int depth) {
+    constexpr int64_t kMaxSeconds = INT64_MAX / 1'000'000'000;
     int64_t number = 0;
     switch (byte()) {
       case 0:
@@ -298,6 +300,10 @@ class Reader {
         return;
       case 1:
         scalar(number, depth);
+        if (number > kMaxSeconds || number < -kMaxSeconds) {
+          ok_ = false;
+          return;
+        }
         v = Time::from_unix_seconds(number);
         return;
       case 2:

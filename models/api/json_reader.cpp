@@ -192,6 +192,7 @@ class JsonReader {
       ++p_;
     }
     if (p_ < end_ && *p_ == '"') {
+      if (!check_text(from)) return false;
       *out = std::string_view(from, static_cast<size_t>(p_ - from));
       ++p_;
       return true;
@@ -208,9 +209,19 @@ class JsonReader {
       buffer_ += *p_++;
     }
     if (p_ >= end_) return fail_expecting("the closing quote of the string");
+    if (!check_text(from)) return false;
     ++p_;
     *out = buffer_;
     return true;
+  }
+
+  // What stands from there to here must be text that can be written again.
+  bool check_text(const char* from) {
+    const std::string_view text(from, static_cast<size_t>(p_ - from));
+    const size_t bad = detail::find_bad_byte(text, true);
+    if (bad == std::string_view::npos) return true;
+    p_ = from + bad;
+    return fail("expected UTF-8 text, got other bytes");
   }
 
   bool read_escape() {

@@ -253,7 +253,7 @@ std::string general_float(double value, bool single) {
 
 std::string float_key(double value) { return general_float(value, true); }
 
-size_t find_bad_byte(std::string_view s) {
+size_t find_bad_byte(std::string_view s, bool controls_allowed) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
   size_t i = 0;
   while (i < s.size()) {
@@ -263,7 +263,7 @@ size_t find_bad_byte(std::string_view s) {
       continue;
     }
     if (c < 0x80) {
-      if (c != '\n' && c != '\t' && c != '\r') return i;
+      if (!controls_allowed && c != '\n' && c != '\t' && c != '\r') return i;
       ++i;
       continue;
     }
@@ -275,10 +275,11 @@ size_t find_bad_byte(std::string_view s) {
       code = code << 6 | (byte(i + k) & 0x3FU);
     }
     if ((length == 3 && code < 0x800) || (length == 4 && (code < 0x10000 || code > 0x10FFFF)) ||
-        (code >= 0xD800 && code <= 0xDFFF) || (code < 0xA0 && code != 0x85) || code == 0xFFFE ||
-        code == 0xFFFF) {
+        (code >= 0xD800 && code <= 0xDFFF)) {
       return i;
     }
+    const bool control = (code < 0xA0 && code != 0x85) || code == 0xFFFE || code == 0xFFFF;
+    if (control && !controls_allowed) return i;
     i += length;
   }
   return std::string_view::npos;

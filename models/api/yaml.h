@@ -68,8 +68,9 @@ bool looks_like_timestamp(std::string_view text);
 std::string float_key(double value);
 // Go's strconv.FormatFloat(value, 'g', -1, 64 or 32).
 std::string general_float(double value, bool single);
-// Offset of the first byte that is not UTF-8 or is a control character; npos if there is none.
-size_t find_bad_byte(std::string_view text);
+// Offset of the first byte that is not UTF-8 or, if those are not allowed, is a control character
+// or a character that is none; npos if there is none.
+size_t find_bad_byte(std::string_view text, bool controls_allowed = false);
 
 // Str values for the keys of objects: keys repeat, so that most of them share one representation.
 class KeyCache {

@@ -92,6 +92,18 @@ TEST(Delta, HoldsOnlyWhatChangedAndRoundTrips) {
   EXPECT_TRUE(equal(*apply_delta(old.get(), nothing), *old));
 }
 
+TEST(Delta, ATimeThatNoClockHoldsIsDamage) {
+  const Ref<Pod> old = make<Pod>();
+  const Ref<Pod> now = clone(*old);
+  now->metadata.creation_timestamp = Time::from_unix_seconds(1);
+  std::string bytes;
+  encode_delta(old.get(), *now, bytes);
+  // ... whole seconds, 1 in zigzag, end of metadata, end of the pod.
+  ASSERT_TRUE(bytes.ends_with(std::string_view("\1\2\0\0", 4)));
+  bytes.replace(bytes.size() - 3, 1, "\xff\xff\xff\xff\xff\xff\x7f");
+  EXPECT_FALSE(apply_delta(old.get(), bytes));
+}
+
 TEST(Delta, RoundTripsEveryKindOfEdit) {
   const Ref<Pod> full = pod_with_extra();
   full->metadata.deletion_grace_period_seconds = -5;

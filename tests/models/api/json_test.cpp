@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <string>
+
+#include "models/api/yaml.h"
 
 namespace mainspring::api {
 namespace {
@@ -98,6 +101,18 @@ TEST(Json, StringsAreEscaped) {
             "\"a\\\"b\\\\c\\n\\t\\u0001\\u0000<é\"");
   EXPECT_EQ(to_json("\xff z \xc3"), "\"\\ufffd z \\ufffd\"");
   EXPECT_EQ(to_json("\xed\xa0\x80"), "\"\\ufffd\\ufffd\\ufffd\"");  // a lone surrogate
+}
+
+TEST(Json, BytesThatAreNotUtf8AreRefusedWhereTheyStand) {
+  const std::string text =
+      "{\"a\": \"\\n\xce"
+      "3\"}";
+  const JsonText read = read_json(text, 0, nullptr);
+  EXPECT_FALSE(read.ok);
+  EXPECT_EQ(read.error_offset, text.find('\xce'));
+  EXPECT_EQ(read.error, "expected UTF-8 text, got other bytes");
+  // Characters that are none are text all the same, written as they are or escaped.
+  EXPECT_TRUE(read_json("\"\xce\x83 \\uffff \xef\xbf\xbf\"", 0, nullptr).ok);
 }
 
 TEST(Json, PrettyForm) {
