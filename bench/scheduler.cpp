@@ -55,11 +55,6 @@ class Context final : public client::ControlContext {
 
 // ---- objects
 
-struct NodeSpec {
-  int count = 5000;
-  std::vector<std::string> zones = {};  // round robin; none: no label
-};
-
 api::Ref<api::Node> make_node(const std::string& name, const std::string& zone,
                               const char* pods = "110") {
   api::Ref<api::Node> n = api::make<api::Node>();
@@ -104,37 +99,36 @@ api::PodAffinityTerm term(const char* color, const char* key) {
 constexpr const char* kHostnameLabel = "kubernetes.io/hostname";
 constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
 
+// A pod that has to be on a node of one term.
+api::Pod on_nodes(api::Pod pod, const api::NodeSelectorTerm& term) {
+  api::NodeSelector required;
+  required.node_selector_terms = {term};
+  api::NodeAffinity& affinity = pod.spec.affinity.edit().node_affinity.edit();
+  affinity.required_during_scheduling_ignored_during_execution = required;
+  return pod;
+}
+api::NodeSelectorRequirement in(const char* key, const api::List<api::Str>& values) {
+  api::NodeSelectorRequirement r;
+  r.key = key;
+  r.operator_ = "In";
+  r.values = values;
+  return r;
+}
+
 // pod-with-node-affinity.yaml
 api::Pod pod_node_affinity() {
-  api::Pod p = pod_default();
-  api::NodeSelectorRequirement r;
-  r.key = kZoneLabel;
-  r.operator_ = "In";
-  r.values = {"zone1", "zone2"};
   api::NodeSelectorTerm t;
-  t.match_expressions = {r};
-  api::NodeSelector required;
-  required.node_selector_terms = {t};
-  p.spec.affinity.edit().node_affinity.edit().required_during_scheduling_ignored_during_execution =
-      required;
-  return p;
+  t.match_expressions = {in(kZoneLabel, {"zone1", "zone2"})};
+  return on_nodes(pod_default(), t);
 }
 
 // daemonset-pod.yaml: best effort, for one node by its name.
 api::Pod pod_daemonset() {
   api::Pod p = pod_default();
   p.spec.containers.edit()[0].resources.requests.clear();
-  api::NodeSelectorRequirement r;
-  r.key = "metadata.name";
-  r.operator_ = "In";
-  r.values = {"scheduler-perf-node"};
   api::NodeSelectorTerm t;
-  t.match_fields = {r};
-  api::NodeSelector required;
-  required.node_selector_terms = {t};
-  p.spec.affinity.edit().node_affinity.edit().required_during_scheduling_ignored_during_execution =
-      required;
-  return p;
+  t.match_fields = {in("metadata.name", {"scheduler-perf-node"})};
+  return on_nodes(p, t);
 }
 
 // pod-with-topology-spreading.yaml
@@ -340,12 +334,12 @@ void SchedulingNodeAffinity(benchmark::State& s) {
   steady(s, 5000, {"zone1"}, pod_default(), 5000, pod_node_affinity(), 10'000);
 }
 void TopologySpreading(benchmark::State& s) {
-  steady(s, 5000, {"moon-1", "moon-2", "moon-3"}, pod_default(), 5000,
-         pod_spread("DoNotSchedule"), 5000);
+  steady(s, 5000, {"moon-1", "moon-2", "moon-3"}, pod_default(), 5000, pod_spread("DoNotSchedule"),
+         5000);
 }
 void PreferredTopologySpreading(benchmark::State& s) {
-  steady(s, 5000, {"moon-1", "moon-2", "moon-3"}, pod_default(), 5000,
-         pod_spread("ScheduleAnyway"), 5000);
+  steady(s, 5000, {"moon-1", "moon-2", "moon-3"}, pod_default(), 5000, pod_spread("ScheduleAnyway"),
+         5000);
 }
 void SchedulingPodAntiAffinity(benchmark::State& s) {
   steady(s, 5000, {}, pod_anti_affinity(), 1000, pod_anti_affinity(), 2000);
@@ -447,12 +441,8 @@ void DefaultTopologySpreading(benchmark::State& state) {
   });
 }
 
-#define WORKLOAD(name)           \
-  BENCHMARK(name)                \
-      ->ArgName("remember")      \
-      ->Arg(1)                   \
-      ->UseManualTime()          \
-      ->Unit(benchmark::kMillisecond)
+#define WORKLOAD(name) \
+  BENCHMARK(name)->ArgName("remember")->Arg(1)->UseManualTime()->Unit(benchmark::kMillisecond)
 WORKLOAD(SchedulingBasic);
 WORKLOAD(SchedulingNodeAffinity);
 WORKLOAD(TopologySpreading);

@@ -80,6 +80,42 @@ std::string indexed(std::string_view list, size_t i) { return fmt::format("{}[{}
 
 namespace {
 
+// A mapping of the scenario file and its path; the file as a whole has none.
+struct Place {
+  const Json& tree;
+  std::string path = {};
+
+  Place operator[](std::string_view field) const { return {tree[field], below(field)}; }
+  Place item(std::string_view list, size_t i) const {
+    return {tree[list][i], below(indexed(list, i))};
+  }
+
+ private:
+  std::string below(std::string_view step) const {
+    return path.empty() ? std::string(step) : fmt::format("{}.{}", path, step);
+  }
+};
+
+// Calls f(value, place) for every value of a list of the scenario; the next checks are about it.
+template <class Values, class F>
+void each(const Values& values, const Place& place, std::string_view list, Checker& check, F f) {
+  size_t i = 0;
+  for (const auto& value : values) {
+    const Place own = place.item(list, i++);
+    check.at(own.tree, own.path);
+    f(value, own);
+  }
+}
+
+// If a part is given, the next checks are about it: f(part).
+template <class T, class F>
+void part(const T& value, const Place& place, std::string_view field, Checker& check, F f) {
+  if (!value) return;
+  const Place own = place[field];
+  check.at(own.tree, own.path);
+  f(*value);
+}
+
 // A mapping that is one of several kinds, told by the field it has.
 void exactly_one(const Json& tree, std::initializer_list<std::string_view> fields, Checker& check) {
   const auto found = std::count_if(fields.begin(), fields.end(),
@@ -99,69 +135,56 @@ void within_horizon(const spec::ScenarioFile& s, std::string_view field, std::st
 }
 
 void check_cluster(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
-  const Json& cluster = tree["cluster"];
+  const Place cluster = Place{tree}["cluster"];
   std::set<std::string> names;
-  size_t i = 0;
-  for (const spec::NodePoolSpec& pool : s.cluster.node_pools) {
-    check.at(cluster["nodePools"][i], "cluster." + indexed("nodePools", i));
-    ++i;
-    check.distribution("bootTime", pool.boot_time);
-    check.number("pricePerHour", pool.price_per_hour);
-    if (!names.insert(pool.name.str()).second) check.bad("name", "another pool has this name");
-    const auto positive = [&](std::string_view field, const api::Quantity& q) {
-      if (q.value() < 0) check.bad(field, "must be greater than 0");
-    };
-    positive("cpu", pool.cpu);
-    positive("memory", pool.memory);
-    positive("disk", pool.disk);
-  }
-  check.at(cluster, "cluster");
+  each(s.cluster.node_pools, cluster, "nodePools", check,
+       [&](const spec::NodePoolSpec& pool, const Place&) {
+         check.distribution("bootTime", pool.boot_time);
+         check.number("pricePerHour", pool.price_per_hour);
+         if (!names.insert(pool.name.str()).second) check.bad("name", "another pool has this name");
+         const auto positive = [&](std::string_view field, const api::Quantity& q) {
+           if (q.value() < 0) check.bad(field, "must be greater than 0");
+         };
+         positive("cpu", pool.cpu);
+         positive("memory", pool.memory);
+         positive("disk", pool.disk);
+       });
+  check.at(cluster.tree, cluster.path);
   if (s.cluster.node_pools.empty()) check.bad("nodePools", "expected at least one pool of nodes");
   check.parsed("registryBandwidth", s.cluster.registry_bandwidth,
                "bytes per second such as 100MB/s",
                [](std::string_view t) { return parse_bandwidth(t).has_value(); });
-  if (s.cluster.control_plane) {
-    const spec::ControlPlaneSpec& c = *s.cluster.control_plane;
-    check.at(cluster["controlPlane"], "cluster.controlPlane");
-    check.duration("requestLatency", c.request_latency);
-    check.duration("watchLatency", c.watch_latency);
-    check.duration("latencyJitter", c.latency_jitter);
-    check.duration("nodeMonitorGracePeriod", c.node_monitor_grace_period);
-    check.duration("podEvictionTimeout", c.pod_eviction_timeout);
-    check.duration("hpaSyncPeriod", c.hpa_sync_period);
-    check.duration("hpaDownscaleStabilization", c.hpa_downscale_stabilization);
-  }
+  part(s.cluster.control_plane, cluster, "controlPlane", check,
+       [&](const spec::ControlPlaneSpec& c) {
+         check.duration("requestLatency", c.request_latency);
+         check.duration("watchLatency", c.watch_latency);
+         check.duration("latencyJitter", c.latency_jitter);
+         check.duration("nodeMonitorGracePeriod", c.node_monitor_grace_period);
+         check.duration("podEvictionTimeout", c.pod_eviction_timeout);
+         check.duration("hpaSyncPeriod", c.hpa_sync_period);
+         check.duration("hpaDownscaleStabilization", c.hpa_downscale_stabilization);
+       });
 }
 
 void check_behaviors(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
-  size_t i = 0;
-  for (const spec::AppSpec& app : s.apps) {
-    check.at(tree["apps"][i], indexed("apps", i));
-    ++i;
+  each(s.apps, {tree}, "apps", check, [&](const spec::AppSpec& app, const Place&) {
     check.distribution("startup", app.startup);
     check.distribution("warmup", app.warmup);
     check.distribution("crashAfter", app.crash_after);
     check.distribution("shutdown", app.shutdown);
     if (!app.run_for.empty()) check.distribution("runFor", app.run_for);
     check.probability("crashProbability", app.crash_probability);
-  }
-  i = 0;
-  for (const spec::ServiceBehavior& service : s.services) {
-    const std::string path = indexed("services", i);
-    const Json& own = tree["services"][i];
-    ++i;
-    check.at(own, path);
-    check.distribution("cpu", service.cpu);
-    check.distribution("latency", service.latency);
-    check.probability("errorRate", service.error_rate);
-    size_t k = 0;
-    for (const spec::CallSpec& call : service.calls) {
-      check.at(own["calls"][k], path + "." + indexed("calls", k));
-      ++k;
-      check.probability("probability", call.probability);
-      check.duration("timeout", call.timeout);
-    }
-  }
+  });
+  each(s.services, {tree}, "services", check,
+       [&](const spec::ServiceBehavior& service, const Place& own) {
+         check.distribution("cpu", service.cpu);
+         check.distribution("latency", service.latency);
+         check.probability("errorRate", service.error_rate);
+         each(service.calls, own, "calls", check, [&](const spec::CallSpec& call, const Place&) {
+           check.probability("probability", call.probability);
+           check.duration("timeout", call.timeout);
+         });
+       });
 }
 
 void check_trace(const spec::TrafficSpec& t, const fs::path& folder, Checker& check) {
@@ -181,12 +204,7 @@ void check_trace(const spec::TrafficSpec& t, const fs::path& folder, Checker& ch
 
 void check_traffic(const spec::ScenarioFile& s, const Json& tree, const fs::path& folder,
                    Checker& check) {
-  size_t i = 0;
-  for (const spec::TrafficSpec& t : s.traffic) {
-    const std::string path = indexed("traffic", i);
-    const Json& own = tree["traffic"][i];
-    ++i;
-    check.at(own, path);
+  each(s.traffic, {tree}, "traffic", check, [&](const spec::TrafficSpec& t, const Place& own) {
     check.duration("timeout", t.timeout);
     check.number("rate", t.rate);
     check.number("peak", t.peak);
@@ -205,14 +223,11 @@ void check_traffic(const spec::ScenarioFile& s, const Json& tree, const fs::path
     if ((t.shape == "Spike" || t.shape == "Diurnal") && t.peak.empty()) {
       check.bad("peak", "expected requests per second");
     }
-    size_t k = 0;
-    for (const spec::ShapePoint& point : t.points) {
-      check.at(own["points"][k], path + "." + indexed("points", k));
-      ++k;
+    each(t.points, own, "points", check, [&](const spec::ShapePoint& point, const Place&) {
       check.duration("at", point.at);
       check.number("rate", point.rate);
-    }
-  }
+    });
+  });
 }
 
 void check_faults(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
@@ -232,104 +247,76 @@ void check_faults(const spec::ScenarioFile& s, const Json& tree, Checker& check)
   };
   std::vector<std::string_view> sources;
   for (const spec::TrafficSpec& t : s.traffic) sources.push_back(t.name);
-  size_t i = 0;
-  for (const spec::FaultEntry& f : s.faults) {
-    const std::string path = indexed("faults", i);
-    const Json& own = tree["faults"][i];
-    ++i;
-    check.at(own, path);
+  each(s.faults, {tree}, "faults", check, [&](const spec::FaultEntry& f, const Place& own) {
     check.duration("at", f.at);
     within_horizon(s, "at", f.at, check);
-    exactly_one(own, {"containerCrash", "nodeCrash", "zoneOutage", "trafficSpike"}, check);
-    if (f.container_crash) {
-      check.at(own["containerCrash"], path + ".containerCrash");
-      check.given("target");
-    }
-    if (f.node_crash) {
-      check.at(own["nodeCrash"], path + ".nodeCrash");
-      check.duration("duration", f.node_crash->duration);
-      known_zone(f.node_crash->zone);
-      check.known("pool", f.node_crash->pool, "no pool is named", pools);
-      check.known("node", f.node_crash->node, "no machine is named", nodes);
-    }
-    if (f.zone_outage) {
-      check.at(own["zoneOutage"], path + ".zoneOutage");
-      check.duration("duration", f.zone_outage->duration);
-      known_zone(f.zone_outage->zone);
-    }
-    if (f.traffic_spike) {
-      check.at(own["trafficSpike"], path + ".trafficSpike");
-      check.number("factor", f.traffic_spike->factor);
-      check.duration("duration", f.traffic_spike->duration);
-      check.duration("rampUp", f.traffic_spike->ramp_up);
-      check.known("traffic", f.traffic_spike->traffic, "no traffic entry is named", sources);
-    }
-  }
+    exactly_one(own.tree, {"containerCrash", "nodeCrash", "zoneOutage", "trafficSpike"}, check);
+    part(f.container_crash, own, "containerCrash", check,
+         [&](const auto&) { check.given("target"); });
+    part(f.node_crash, own, "nodeCrash", check, [&](const auto& crash) {
+      check.duration("duration", crash.duration);
+      known_zone(crash.zone);
+      check.known("pool", crash.pool, "no pool is named", pools);
+      check.known("node", crash.node, "no machine is named", nodes);
+    });
+    part(f.zone_outage, own, "zoneOutage", check, [&](const auto& outage) {
+      check.duration("duration", outage.duration);
+      known_zone(outage.zone);
+    });
+    part(f.traffic_spike, own, "trafficSpike", check, [&](const auto& spike) {
+      check.number("factor", spike.factor);
+      check.duration("duration", spike.duration);
+      check.duration("rampUp", spike.ramp_up);
+      check.known("traffic", spike.traffic, "no traffic entry is named", sources);
+    });
+  });
 }
 
 void check_expectations(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
   std::vector<std::string_view> faults;
   for (const spec::FaultEntry& f : s.faults) faults.push_back(f.name);
-  size_t i = 0;
-  for (const spec::Expectation& e : s.expectations) {
-    const std::string path = indexed("expectations", i);
-    const Json& own = tree["expectations"][i];
-    ++i;
-    const auto window = [&](const api::Str& from, const api::Str& until) {
-      check.duration("from", from);
-      check.duration("until", until);
-    };
-    check.at(own, path);
+  const auto window = [&](const auto& e) {
+    check.duration("from", e.from);
+    check.duration("until", e.until);
+  };
+  const auto expectation = [&](const spec::Expectation& e, const Place& own) {
     exactly_one(
-        own, {"availability", "latency", "podsPending", "recovery", "cost", "flapping", "series"},
+        own.tree,
+        {"availability", "latency", "podsPending", "recovery", "cost", "flapping", "series"},
         check);
-    if (e.availability) {
-      check.at(own["availability"], path + ".availability");
-      check.probability("atLeast", e.availability->at_least);
-      window(e.availability->from, e.availability->until);
-    }
-    if (e.latency) {
-      check.at(own["latency"], path + ".latency");
-      check.duration("atMost", e.latency->at_most);
-      window(e.latency->from, e.latency->until);
-      check.parsed("percentile", e.latency->percentile, "p50, p90, p95, p99 or p99.9",
+    part(e.availability, own, "availability", check, [&](const auto& x) {
+      check.probability("atLeast", x.at_least);
+      window(x);
+    });
+    part(e.latency, own, "latency", check, [&](const auto& x) {
+      check.duration("atMost", x.at_most);
+      window(x);
+      check.parsed("percentile", x.percentile, "p50, p90, p95, p99 or p99.9",
                    [](std::string_view t) {
                      return t == "p50" || t == "p90" || t == "p95" || t == "p99" || t == "p99.9";
                    });
-    }
-    if (e.pods_pending) {
-      check.at(own["podsPending"], path + ".podsPending");
-      check.duration("longerThan", e.pods_pending->longer_than);
-    }
-    if (e.recovery) {
-      check.at(own["recovery"], path + ".recovery");
-      check.duration("within", e.recovery->within);
-      check.known("after", e.recovery->after, "no fault is named", faults);
-    }
-    if (e.cost) {
-      check.at(own["cost"], path + ".cost");
-      check.number("atMost", e.cost->at_most);
-    }
-    if (e.flapping) {
-      check.at(own["flapping"], path + ".flapping");
-      check.given("atMostChanges");
-    }
-    if (e.series) {
-      check.at(own["series"], path + ".series");
-      check.number("value", e.series->value);
-      window(e.series->from, e.series->until);
-    }
-  }
+    });
+    part(e.pods_pending, own, "podsPending", check,
+         [&](const auto& x) { check.duration("longerThan", x.longer_than); });
+    part(e.recovery, own, "recovery", check, [&](const auto& x) {
+      check.duration("within", x.within);
+      check.known("after", x.after, "no fault is named", faults);
+    });
+    part(e.cost, own, "cost", check, [&](const auto& x) { check.number("atMost", x.at_most); });
+    part(e.flapping, own, "flapping", check, [&](const auto&) { check.given("atMostChanges"); });
+    part(e.series, own, "series", check, [&](const auto& x) {
+      check.number("value", x.value);
+      window(x);
+    });
+  };
+  each(s.expectations, {tree}, "expectations", check, expectation);
 }
 
 void check_timeline(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
-  size_t i = 0;
-  for (const spec::TimelineStep& step : s.timeline) {
-    check.at(tree["timeline"][i], indexed("timeline", i));
-    ++i;
+  each(s.timeline, {tree}, "timeline", check, [&](const spec::TimelineStep& step, const Place&) {
     check.duration("at", step.at);
     within_horizon(s, "at", step.at, check);
-  }
+  });
 }
 
 // The names that objects of a scenario have, with and without their namespace.
@@ -366,76 +353,48 @@ bool is_workload(api::Kind kind) {
 
 void check_services(const spec::ScenarioFile& s, const Json& tree,
                     const std::vector<std::string_view>& names, Checker& check) {
-  constexpr std::string_view kWhat = "no manifest has a Service";
-  size_t i = 0;
-  for (const spec::ServiceBehavior& b : s.services) {
-    const Json& own = tree["services"][i];
-    const std::string path = indexed("services", i);
-    ++i;
-    check.at(own, path);
-    check.known("service", b.service, kWhat, names);
-    size_t k = 0;
-    for (const spec::CallSpec& call : b.calls) {
-      check.at(own["calls"][k], path + '.' + indexed("calls", k));
-      ++k;
-      check.known("service", call.service, kWhat, names);
-    }
-  }
-  i = 0;
-  for (const spec::TrafficSpec& t : s.traffic) {
-    check.at(tree["traffic"][i], indexed("traffic", i));
-    ++i;
-    check.known("service", t.service, kWhat, names);
-  }
-  i = 0;
-  for (const spec::Expectation& e : s.expectations) {
-    const Json& own = tree["expectations"][i];
-    const std::string path = indexed("expectations", i);
-    ++i;
-    if (e.availability) {
-      check.at(own["availability"], path + ".availability");
-      check.known("service", e.availability->service, kWhat, names);
-    }
-    if (e.latency) {
-      check.at(own["latency"], path + ".latency");
-      check.known("service", e.latency->service, kWhat, names);
-    }
-  }
+  const auto known = [&](std::string_view service) {
+    check.known("service", service, "no manifest has a Service", names);
+  };
+  each(s.services, {tree}, "services", check,
+       [&](const spec::ServiceBehavior& b, const Place& own) {
+         known(b.service);
+         each(b.calls, own, "calls", check,
+              [&](const spec::CallSpec& call, const Place&) { known(call.service); });
+       });
+  each(s.traffic, {tree}, "traffic", check,
+       [&](const spec::TrafficSpec& t, const Place&) { known(t.service); });
+  each(s.expectations, {tree}, "expectations", check,
+       [&](const spec::Expectation& e, const Place& own) {
+         const auto service = [&](const auto& x) { known(x.service); };
+         part(e.availability, own, "availability", check, service);
+         part(e.latency, own, "latency", check, service);
+       });
 }
 
 void check_workloads(const spec::ScenarioFile& s, const Json& tree,
                      const std::vector<std::string_view>& names,
                      const std::vector<std::string_view>& bare, Checker& check) {
-  constexpr std::string_view kWhat = "no manifest has a workload";
-  size_t i = 0;
-  for (const spec::AppSpec& app : s.apps) {
-    check.at(tree["apps"][i]["match"], indexed("apps", i) + ".match");
-    ++i;
-    check.known("workload", app.match.workload, kWhat, bare);
-  }
-  i = 0;
-  for (const spec::FaultEntry& f : s.faults) {
-    const std::string path = indexed("faults", i);
-    const Json& target = tree["faults"][i]["containerCrash"]["target"];
-    ++i;
-    if (!f.container_crash) continue;
-    check.at(target, path + ".containerCrash.target");
-    check.known("workload", f.container_crash->target.workload, kWhat, bare);
-  }
-  i = 0;
-  for (const spec::Expectation& e : s.expectations) {
-    const Json& own = tree["expectations"][i];
-    const std::string path = indexed("expectations", i);
-    ++i;
-    if (e.recovery) {
-      check.at(own["recovery"], path + ".recovery");
-      check.known("workload", e.recovery->workload, kWhat, names);
-    }
-    if (e.flapping) {
-      check.at(own["flapping"], path + ".flapping");
-      check.known("workload", e.flapping->workload, kWhat, names);
-    }
-  }
+  const auto known = [&](std::string_view workload, const std::vector<std::string_view>& all) {
+    check.known("workload", workload, "no manifest has a workload", all);
+  };
+  each(s.apps, {tree}, "apps", check, [&](const spec::AppSpec& app, const Place& own) {
+    const Place match = own["match"];
+    check.at(match.tree, match.path);
+    known(app.match.workload, bare);
+  });
+  each(s.faults, {tree}, "faults", check, [&](const spec::FaultEntry& f, const Place& own) {
+    if (!f.container_crash) return;
+    const Place target = own["containerCrash"]["target"];
+    check.at(target.tree, target.path);
+    known(f.container_crash->target.workload, bare);
+  });
+  each(s.expectations, {tree}, "expectations", check,
+       [&](const spec::Expectation& e, const Place& own) {
+         const auto workload = [&](const auto& x) { known(x.workload, names); };
+         part(e.recovery, own, "recovery", check, workload);
+         part(e.flapping, own, "flapping", check, workload);
+       });
 }
 
 }  // namespace

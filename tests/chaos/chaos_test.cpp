@@ -23,9 +23,6 @@ std::vector<size_t> order_of_addresses() {
 }
 
 TEST(OrderChaos, AddressesFollowNoOrderAndAreOthersEachTime) {
-#ifndef MAINSPRING_ORDER_CHAOS
-  GTEST_SKIP() << "only in the preset chaos";
-#endif
   const std::vector<size_t> a = order_of_addresses();
   const std::vector<size_t> b = order_of_addresses();
   size_t ascents = 0;
