@@ -48,8 +48,7 @@ struct Client {
 };
 
 struct Watch {
-  ClientId client = 0;
-  api::Kind kind{};
+  uint64_t entity = 0;  // of its latency's draws: the client and the kind, by name
   ReplyTo to;
   WatchFilter filter;
   sim::SimTime last;  // of the delivery sent last: none overtakes it
@@ -164,7 +163,8 @@ client::Outcome ApiServer::take_outcome(uint64_t ticket) { return impl_->outcome
 
 WatchId ApiServer::watch(ClientId client, api::Kind kind, ReplyTo to, WatchFilter filter) {
   const WatchId id = static_cast<WatchId>(impl_->watches.size());
-  impl_->watches.push_back(Watch{client, kind, to, filter, sim::SimTime(), 0});
+  const uint64_t entity = impl_->clients[client].entity ^ sim::hash64(api::kind_info(kind).name);
+  impl_->watches.push_back(Watch{entity, to, filter, sim::SimTime(), 0});
   impl_->by_kind[static_cast<size_t>(kind)].push_back(id);
   return id;
 }
@@ -181,11 +181,9 @@ void ApiServer::set_available(sim::World& world, bool available) {
 
 void ApiServer::deliver(sim::World& world, WatchId id, uint64_t ticket) {
   Watch& w = impl_->watches[id];
-  const Client& c = impl_->clients[w.client];
-  const uint64_t entity = c.entity ^ (0x9e3779b97f4a7c15ULL * (static_cast<uint64_t>(w.kind) + 1));
   const Latency& l = options_.latency;
   const sim::Duration way =
-      latency(world, "apiserver.watch", entity, w.delivered++, l.watch, l.spread);
+      latency(world, "apiserver.watch", w.entity, w.delivered++, l.watch, l.spread);
   w.last = std::max(w.last, world.now() + way);
   world.schedule(w.last, w.to.component, w.to.kind, id, ticket);
 }
