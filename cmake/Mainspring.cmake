@@ -84,6 +84,14 @@ function(mainspring_precompile target folder)
   endif()
 endfunction()
 
+# mainspring_cold(TARGET...): code that runs before or after a simulation. -O2 costs a fifth of its
+# build time and gains nothing that anybody would notice.
+function(mainspring_cold)
+  foreach(target IN LISTS ARGV)
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+  endforeach()
+endfunction()
+
 # mainspring_library(NAME LINKS target...): the static library of this folder, from its *.cpp.
 function(mainspring_library name)
   cmake_parse_arguments(ARG "" "" "LINKS;PRIVATE_LINKS;SOURCES;EXCLUDE" ${ARGN})
@@ -119,11 +127,10 @@ function(mainspring_test name)
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE mainspring_flags ${ARG_LINKS} GTest::gmock
                                         GTest::gtest_main)
-  # Tests run for seconds and are compiled by everybody: a fifth of their build time is -O2's.
+  mainspring_cold(${name})
   # With precompiled headers gcc 12 warns of std::string's own concatenation (its PR 105651).
   target_compile_options(${name} PRIVATE -Wno-sign-conversion -Wno-conversion
-                                         -Wno-array-bounds -Wno-stringop-overflow
-                                         $<$<CONFIG:Release>:-O1>)
+                                         -Wno-array-bounds -Wno-stringop-overflow)
   target_compile_definitions(${name} PRIVATE MAINSPRING_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   mainspring_precompile(${name} tests)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
