@@ -17,7 +17,6 @@ using sim::SimTime;
 
 namespace {
 
-constexpr int64_t kCfsPeriodNs = 100'000'000;
 constexpr uint32_t kNobody = UINT32_MAX;
 
 uint64_t which(const ContainerRuntime& c) {
@@ -68,9 +67,9 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   entry.pod = c.pod;
   entry.qos = pod.qos;
   entry.shares = cpu_shares(r.cpu_request);
-  if (r.cpu_limit > 0) entry.limit = MicroCores::from_milli(r.cpu_limit);
   c.cpu_position = m.cpu.add(entry);
   meter(now, c);
+  c.quota.start(r.cpu_limit > 0 ? MicroCores::from_milli(r.cpu_limit) : CfsQuota::kNoLimit, now);
   c.cpu.at_start = c.cpu.core_ns;
   const Duration startup = sample(app.startup, 1);
   c.listening_at = now + startup;
@@ -111,7 +110,8 @@ void NodeFleet::process_ended(sim::World& world, uint32_t slot, int32_t exit_cod
   stop_probes(world, slot, true);
   world.cancel(c.oom_event);
   world.cancel(c.kill_event);
-  c.oom_event = c.kill_event = {};
+  world.cancel(c.quota_event);
+  c.oom_event = c.kill_event = c.quota_event = {};
 
   meter(now, c);
   const uint32_t position = c.cpu_position;
@@ -120,7 +120,7 @@ void NodeFleet::process_ended(sim::World& world, uint32_t slot, int32_t exit_cod
   c.cpu_position = kNobody;
   c.own_demand = c.request_demand = {};
   c.cpu.rate = {};
-  c.cpu.throttled_now = false;
+  c.quota.bound({}, {});
   apply_changes(world, n, slot);
   m.static_memory -= c.behavior->base_memory + c.in_flight * c.behavior->memory_per_request;
   if (c.behavior->leak_per_second > 0) --m.leaking;
@@ -175,10 +175,7 @@ void NodeFleet::meter(SimTime now, ContainerRuntime& c) {
     meter.memory_sample[1] = working_set(c, at);
     meter.scrape = scrape;
   }
-  if (meter.throttled_now) {
-    meter.throttled += dt;
-    meter.throttled_periods += now.ns() / kCfsPeriodNs - meter.since.ns() / kCfsPeriodNs;
-  }
+  c.quota.advance(meter.since, now, meter.rate);
   __extension__ using Wide = __int128;
   const Wide micro = Wide{meter.rate.value} * dt.ns() + meter.remainder;
   meter.core_ns += static_cast<int64_t>(micro / CpuMeter::kMicro);
@@ -194,16 +191,41 @@ MicroCores NodeFleet::request_rate(const ContainerRuntime& c) const {
   return {static_cast<int64_t>(Wide{c.cpu.rate.value} * c.request_demand.value / wanted)};
 }
 
+// Tells the machine what the container wants and what its quota lets it use.
 void NodeFleet::update_demand(sim::World& world, uint32_t slot) {
+  request_cpu(world, slot);
+  apply_changes(world, pods_[containers_[slot].pod].node, slot);
+  arm_quota(world, slot);
+}
+
+void NodeFleet::request_cpu(sim::World& world, uint32_t slot) {
   ContainerRuntime& c = containers_[slot];
-  const NodeIndex n = pods_[c.pod].node;
-  CpuHost& cpu = machines_[n].cpu;
-  const MicroCores wanted = c.own_demand + c.request_demand;
   meter(world.now(), c);
-  cpu.set_demand(c.cpu_position, wanted, changes_);
-  apply_changes(world, n, slot);
-  const CpuHost::Entry& entry = cpu.entry(c.cpu_position);
-  c.cpu.throttled_now = wanted > entry.limit && entry.rate >= entry.limit;
+  c.quota_covers = false;
+  const MicroCores bound = c.quota.bound(c.own_demand, c.request_demand);
+  machines_[pods_[c.pod].node].cpu.set_demand(c.cpu_position, c.own_demand + c.request_demand,
+                                              bound, changes_);
+}
+
+// An event that comes too early finds nothing and looks again: requests that come and go within
+// the quota need not move it.
+void NodeFleet::arm_quota(sim::World& world, uint32_t slot) {
+  ContainerRuntime& c = containers_[slot];
+  if (c.quota_covers) return;
+  const SimTime look = c.quota.next_change(world.now(), c.cpu.rate);
+  if (look == kNever || (c.quota_event.valid() && c.quota_look <= look)) return;
+  world.cancel(c.quota_event);
+  c.quota_look = look;
+  c.quota_event = world.schedule(look, id(), kQuota, slot, which(c));
+}
+
+// The quota is used up, or there is a new one.
+void NodeFleet::look_at_quota(sim::World& world, uint32_t slot) {
+  ContainerRuntime& c = containers_[slot];
+  c.quota_event = {};
+  request_cpu(world, slot);
+  apply_changes(world, pods_[c.pod].node, kNobody);
+  arm_quota(world, slot);
 }
 
 void NodeFleet::apply_changes(sim::World& world, NodeIndex n, uint32_t except) {
@@ -217,8 +239,7 @@ void NodeFleet::apply_changes(sim::World& world, NodeIndex n, uint32_t except) {
     }
     meter(world.now(), c);
     c.cpu.rate = change.rate;
-    const CpuHost::Entry& entry = m.cpu.entry(c.cpu_position);
-    c.cpu.throttled_now = entry.demand > entry.limit && entry.rate >= entry.limit;
+    arm_quota(world, change.container);
     if (c.request_demand.value > 0) {
       m.rate_changes.push_back(change);
       others = true;
@@ -234,12 +255,16 @@ void NodeFleet::apply_changes(sim::World& world, NodeIndex n, uint32_t except) {
   }
 }
 
-MicroCores NodeFleet::set_demand(sim::World& world, ContainerHandle h, MicroCores demand) {
+MicroCores NodeFleet::set_demand(sim::World& world, ContainerHandle h, MicroCores demand,
+                                 Duration burst) {
   if (!running(h)) return {};
   ContainerRuntime& c = containers_[h.slot];
-  if (c.request_demand == demand) return request_rate(c);
+  if (c.request_demand == demand && !c.quota.limited()) return request_rate(c);
   c.request_demand = demand;
-  update_demand(world, h.slot);
+  request_cpu(world, h.slot);
+  c.quota_covers = c.quota.covers(c.own_demand, demand, burst);
+  apply_changes(world, pods_[c.pod].node, h.slot);
+  if (!c.quota_covers) arm_quota(world, h.slot);
   return request_rate(c);
 }
 
@@ -268,29 +293,25 @@ std::vector<std::pair<ContainerHandle, MicroCores>> NodeFleet::rate_changes(Node
   return out;
 }
 
-MicroCores NodeFleet::cpu_limit(ContainerHandle h) const {
-  if (!alive(h)) return {INT64_MAX};
-  const int64_t limit = resources_of(spec_of(containers_[h.slot])).cpu_limit;
-  return limit > 0 ? MicroCores::from_milli(limit) : MicroCores{INT64_MAX};
-}
-
 Duration NodeFleet::cpu_used(const sim::World& world, ContainerHandle h) const {
   if (!alive(h)) return {};
   return Duration::nanos(usage_at(containers_[h.slot].cpu, world.now()));
 }
 
-Duration NodeFleet::throttled(const sim::World& world, ContainerHandle h) const {
+CfsQuota NodeFleet::quota_now(const sim::World& world, ContainerHandle h) const {
   if (!alive(h)) return {};
-  const CpuMeter& meter = containers_[h.slot].cpu;
-  return meter.throttled_now ? meter.throttled + (world.now() - meter.since) : meter.throttled;
+  const ContainerRuntime& c = containers_[h.slot];
+  CfsQuota quota = c.quota;
+  quota.advance(c.cpu.since, world.now(), c.cpu.rate);
+  return quota;
+}
+
+Duration NodeFleet::throttled(const sim::World& world, ContainerHandle h) const {
+  return quota_now(world, h).throttled();
 }
 
 int64_t NodeFleet::throttled_periods(const sim::World& world, ContainerHandle h) const {
-  if (!alive(h)) return 0;
-  const CpuMeter& meter = containers_[h.slot].cpu;
-  if (!meter.throttled_now) return meter.throttled_periods;
-  return meter.throttled_periods + world.now().ns() / kCfsPeriodNs -
-         meter.since.ns() / kCfsPeriodNs;
+  return quota_now(world, h).throttled_periods();
 }
 
 void NodeFleet::set_cpu_capacity(sim::World& world, NodeIndex n, MicroCores capacity) {

@@ -8,8 +8,6 @@ namespace mainspring::node {
 
 namespace {
 
-constexpr int64_t kPeriodNs = 100'000'000;  // of the CFS quota
-
 __extension__ using Wide = __int128;
 
 // One sibling in the cgroup tree.
@@ -58,20 +56,6 @@ int64_t cpu_shares(int64_t request_milli) {
   return std::clamp<int64_t>(request_milli * 1024 / 1000, 2, 262144);
 }
 
-sim::Duration cfs_burst_wall(sim::Duration work, MicroCores limit, int64_t threads) {
-  const int64_t parallel = std::max<int64_t>(threads, 1);
-  const int64_t quota = std::max<int64_t>(limit.value * (kPeriodNs / kOneCore.value), 1'000'000);
-  // The quota of a period is used up before it ends only if the threads can burn more than it.
-  if (quota >= parallel * kPeriodNs) return sim::Duration::nanos(work.ns() / parallel);
-  const int64_t whole = work.ns() / quota;
-  const int64_t rest = work.ns() % quota;
-  // A burst that ends exactly with a quota does not wait for the next period.
-  if (rest == 0 && whole > 0) {
-    return sim::Duration::nanos((whole - 1) * kPeriodNs + quota / parallel);
-  }
-  return sim::Duration::nanos(whole * kPeriodNs + rest / parallel);
-}
-
 MicroCores CpuHost::used() const {
   if (!shared_out_) return wanted_;
   MicroCores sum;
@@ -97,13 +81,16 @@ uint32_t CpuHost::remove(uint32_t position, std::vector<Change>& changes) {
   return moved;
 }
 
-void CpuHost::set_demand(uint32_t position, MicroCores demand, std::vector<Change>& changes) {
+void CpuHost::set_demand(uint32_t position, MicroCores demand, MicroCores limit,
+                         std::vector<Change>& changes) {
   Entry& e = entries_[position];
   if (demand.value < 0) demand = MicroCores{};
-  if (demand == e.demand) return;
-  wanted_ -= effective(e);
+  if (demand == e.demand && limit == e.limit) return;
+  const MicroCores before = effective(e);
   e.demand = demand;
-  wanted_ += effective(e);
+  e.limit = limit;
+  if (effective(e) == before) return;
+  wanted_ += effective(e) - before;
   if (wanted_ > capacity_ || shared_out_) {
     share_out(changes);
     return;

@@ -1,15 +1,16 @@
 // The processors of one machine, shared by the containers that want to run: a fluid model.
 //
 // Every container has a demand (how many cores it would use if alone), a weight (from its request)
-// and possibly a limit (CFS quota). The machine's capacity is shared as the kernel's scheduler
-// does over time: at each level of the cgroup tree (node, QoS class, pod, container) by weight
-// among those that want more, nobody above demand or limit, nothing left idle while wanted.
+// and a limit of the moment (what its CFS quota lets it use now, see cfs_quota.h). The machine's
+// capacity is shared as the kernel's scheduler does over time: at each level of the cgroup tree
+// (node, QoS class, pod, container) by weight among those that want more, nobody above demand or
+// limit, nothing left idle while wanted.
 //
 // Units: MicroCores (integers: sums are exact and no order of additions matters). A change on a
 // machine that is not short of CPU costs O(1); otherwise O(containers that want CPU).
 // Weights: cpu.shares = clamp(milli * 1024 / 1000, 2, 262144), as cgroup v1 (proportional to
 // requests); kubelet pkg/kubelet/cm/helpers_linux.go MilliCPUToShares.
-// Not modelled: per-CPU run queues, CFS burst, pod-level limits, exclusive CPUs, frequency scaling.
+// Not modelled: per-CPU run queues, pod-level limits, exclusive CPUs, frequency scaling.
 #pragma once
 
 #include <cstdint>
@@ -17,19 +18,12 @@
 #include <vector>
 
 #include "models/node/types.h"
-#include "sim/time.h"
 
 namespace mainspring::node {
 
 enum class QosClass : uint8_t { kGuaranteed, kBurstable, kBestEffort };
 
 int64_t cpu_shares(int64_t request_milli);
-
-// One burst of `work` processor time on `threads` threads under a quota per 100 ms period, on a
-// machine with at least that many free cores: how long it takes on the wall clock. The container
-// is stopped for the rest of a period once the quota is used up.
-// Source: kernel CFS bandwidth control; kubelet's quota period is 100 ms.
-sim::Duration cfs_burst_wall(sim::Duration work, MicroCores limit, int64_t threads);
 
 class CpuHost {
  public:
@@ -61,7 +55,12 @@ class CpuHost {
   uint32_t remove(uint32_t position, std::vector<Change>& changes);
   // Changes the demand of one entry; `changes` gets the containers whose rate changed, the entry's
   // own included, in order of position.
-  void set_demand(uint32_t position, MicroCores demand, std::vector<Change>& changes);
+  void set_demand(uint32_t position, MicroCores demand, std::vector<Change>& changes) {
+    set_demand(position, demand, entries_[position].limit, changes);
+  }
+  // And its limit.
+  void set_demand(uint32_t position, MicroCores demand, MicroCores limit,
+                  std::vector<Change>& changes);
   void set_capacity(MicroCores capacity, std::vector<Change>& changes);
   const Entry& entry(uint32_t position) const { return entries_[position]; }
   size_t size() const { return entries_.size(); }

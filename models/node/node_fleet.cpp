@@ -174,6 +174,9 @@ void NodeFleet::handle(sim::World& world, const sim::Event& event) {
         watch_memory(world, c);
       }
       return;
+    case kQuota:
+      if (process_fits() && containers_[c].state == RunState::kRunning) look_at_quota(world, c);
+      return;
     case kProbe:
       if (process_fits()) probe_event(world, c, static_cast<ProbeKind>(event.c));
       return;

@@ -126,18 +126,21 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   // --- CPU --------------------------------------------------------------------------------------
   // Requests being worked on want this many cores, on top of what the program itself burns; the
   // answer is what they get from now on. The demand ends with the process. If the rate changes
-  // later because of others, the listener hears of it.
-  MicroCores set_demand(sim::World& world, ContainerHandle c, MicroCores demand);
+  // later because of others or of the CFS quota, the listener hears of it. `burst`: the caller
+  // calls again when they have burnt this much processor time; if the quota has that much left,
+  // nobody need watch it.
+  MicroCores set_demand(sim::World& world, ContainerHandle c, MicroCores demand,
+                        sim::Duration burst = sim::Duration::max());
   MicroCores demand(ContainerHandle c) const;
   // What the requests of this container get now.
   MicroCores rate(ContainerHandle c) const;
   // The containers of a node whose rate changed through others since the last call, with the rate
   // that their requests get now, in order of change.
   std::vector<std::pair<ContainerHandle, MicroCores>> rate_changes(NodeIndex node);
-  MicroCores cpu_limit(ContainerHandle c) const;  // INT64_MAX: none
   // Processor time used since the container was first started.
   sim::Duration cpu_used(const sim::World& world, ContainerHandle c) const;
-  // Time for which the CFS quota held it back, and in how many periods of 100 ms.
+  // Time for which the CFS quota held it back, and in how many periods of 100 ms
+  // (container_cpu_cfs_throttled_seconds_total and container_cpu_cfs_throttled_periods_total).
   sim::Duration throttled(const sim::World& world, ContainerHandle c) const;
   int64_t throttled_periods(const sim::World& world, ContainerHandle c) const;
   MicroCores node_cpu_used(NodeIndex node) const { return machines_[node].cpu.used(); }
@@ -192,6 +195,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
     kCreateNode,   // a = node, b = boot number: try again to register
     kStatusRetry,  // a = pod, b = its generation
     kDeleteRetry,  // a = pod, b = its generation
+    kQuota,        // a = container, b = its incarnation: its CFS quota is used up, or renewed
   };
   // What an answer is for, in the top byte of a cookie.
   enum class Purpose : uint8_t { kEvent, kStatus, kDelete, kNode };
@@ -273,7 +277,11 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void process_ended(sim::World& world, uint32_t c, int32_t exit_code, std::string_view reason,
                      bool machine_died);
   void update_demand(sim::World& world, uint32_t c);
+  void request_cpu(sim::World& world, uint32_t c);
   void apply_changes(sim::World& world, NodeIndex n, uint32_t except);
+  void arm_quota(sim::World& world, uint32_t c);
+  void look_at_quota(sim::World& world, uint32_t c);
+  CfsQuota quota_now(const sim::World& world, ContainerHandle c) const;
   void meter(sim::SimTime now, ContainerRuntime& c);
   MicroCores request_rate(const ContainerRuntime& c) const;
   int64_t working_set(const ContainerRuntime& c, sim::SimTime at) const;

@@ -12,6 +12,7 @@
 #include "models/client/event_recorder.h"
 #include "models/client/lease_clock.h"
 #include "models/node/app_behavior.h"
+#include "models/node/cfs_quota.h"
 #include "models/node/cpu_host.h"
 #include "models/node/crash_backoff.h"
 #include "models/node/machine.h"
@@ -57,9 +58,6 @@ struct CpuMeter {
   int64_t remainder = 0;   // millionths of one
   sim::SimTime since;
   MicroCores rate;
-  bool throttled_now = false;
-  sim::Duration throttled;
-  int64_t throttled_periods = 0;
   int64_t scrape = -1;  // number of the last scrape at or before `since`; -1: none
   std::array<int64_t, 2> sample{};         // core_ns at scrape - 1 and scrape
   std::array<int64_t, 2> memory_sample{};  // working set there
@@ -119,6 +117,10 @@ struct ContainerRuntime {
   MicroCores own_demand;      // the program's own: starting or idle
   MicroCores request_demand;  // set_demand()
   CpuMeter cpu;
+  CfsQuota quota;
+  sim::EventId quota_event;  // looks at the quota again
+  sim::SimTime quota_look;   // when
+  bool quota_covers = false;  // what the requests burn until set_demand() is called again
   int64_t in_flight = 0;
   int64_t memory_limit = 0;  // of the present process; 0: none
   sim::EventId oom_event;

@@ -571,8 +571,7 @@ uint32_t RequestEngine::backend_of(sim::World& world, ContainerHandle c) {
   b.node = fleet.node_of(c);
   b.accepts = fleet.accepts(c);
   b.clock_at = world.now();
-  const int64_t capacity = fleet.spec(b.node).cpu_milli * (kCore / 1000);
-  b.demand_cap = std::min(fleet.cpu_limit(c).value, capacity) + kCore;
+  b.demand_cap = fleet.spec(b.node).cpu_milli * (kCore / 1000) + kCore;
   b.memory_step = std::max<int64_t>(
       1, kMemoryStep / std::max<int64_t>(1, fleet.behavior(c).memory_per_request));
   return backend;
@@ -596,7 +595,7 @@ void RequestEngine::drop_all(sim::World& world, uint32_t backend, bool reset) {
   b.due = SimTime::max();
   uint32_t r = b.first;
   b.unlink_all();
-  b.demand = b.rate = b.clock = 0;
+  b.demand = b.told_finish = b.rate = b.clock = 0;
   b.clock_at = world.now();
   b.reported_memory = 0;
   while (r != kNone) {
@@ -633,10 +632,17 @@ void RequestEngine::advance_clock(Backend& b, SimTime now) {
 void RequestEngine::settle(sim::World& world, uint32_t backend) {
   handling_ = kNone;
   Backend& b = backends_[backend];
-  const int64_t wanted = std::min(static_cast<int64_t>(b.running.size()) * kCore, b.demand_cap);
-  if (wanted != b.demand) {
+  const auto k = static_cast<int64_t>(b.running.size());
+  const int64_t wanted = std::min(k * kCore, b.demand_cap);
+  const int64_t finish = k > 0 ? b.running.front().finish : 0;
+  if (wanted != b.demand || finish != b.told_finish) {
     b.demand = wanted;
-    b.rate = world.get(options_.fleet).set_demand(world, b.container, {wanted}).value;
+    b.told_finish = finish;
+    // All burn as much as the first does until it is done.
+    const int64_t burst = scale_up(std::max<int64_t>(finish - b.clock, 0), k, 1 << kClockShift);
+    b.rate = world.get(options_.fleet)
+                 .set_demand(world, b.container, {wanted}, Duration::nanos(burst))
+                 .value;
   }
   const int64_t held = b.in_flight();
   if (held > b.reported_memory || held + 2 * b.memory_step <= b.reported_memory) {

@@ -212,6 +212,7 @@ class RequestEngine final : public sim::Cloneable<RequestEngine> {
     bool accepts = false;
     int64_t demand_cap = INT64_MAX;  // millionths of a core: more makes no difference
     int64_t demand = 0;              // as told to the node
+    int64_t told_finish = 0;         // of the first to finish, when the node was told
     int64_t rate = 0;                // what the requests get
     // Virtual time: processor time that each running request got, 1/64 ns.
     int64_t clock = 0;

@@ -97,20 +97,5 @@ TEST(CpuHost, ReturnsToFullRatesWhenThePressureEnds) {
   EXPECT_EQ(host.used(), MicroCores::from_milli(800));
 }
 
-TEST(CfsBurst, StopsForTheRestOfThePeriodWhenTheQuotaIsUsedUp) {
-  const auto wall = [](int64_t work_ms, int64_t limit, int64_t threads) {
-    return cfs_burst_wall(sim::Duration::millis(work_ms), MicroCores::from_milli(limit), threads);
-  };
-  // No more threads than quota: never held back.
-  EXPECT_EQ(wall(250, 1000, 1), sim::Duration::millis(250));
-  // 1 core, 8 threads: 12.5 ms of running, 87.5 ms of waiting a period. 250 ms of work: two whole
-  // periods and 50 ms on 8 threads.
-  EXPECT_EQ(wall(250, 1000, 8), sim::Duration::micros(200'000 + 6'250));
-  // 0.5 core, one thread: 50 ms a period. 120 ms: two periods and 20 ms.
-  EXPECT_EQ(wall(120, 500, 1), sim::Duration::millis(220));
-  // Exactly two quotas end with the second one, not with its period.
-  EXPECT_EQ(wall(100, 500, 1), sim::Duration::millis(150));
-}
-
 }  // namespace
 }  // namespace mainspring::node

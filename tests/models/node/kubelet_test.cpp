@@ -486,12 +486,18 @@ TEST(Kubelet, SharesTheProcessorAmongRequestsAndAccountsForIt) {
   const ContainerHandle a = k.container("a");
   const ContainerHandle b = k.container("b");
   const ContainerHandle l = k.container("l");
-  EXPECT_EQ(nodes.set_demand(k.world, l, kOneCore), MicroCores::from_milli(200));
+  // At full speed, 20 ms of each 100.
+  EXPECT_EQ(nodes.set_demand(k.world, l, kOneCore), kOneCore);
+  k.run_for(Duration::seconds(1));
+  const Duration used = nodes.cpu_used(k.world, l);
+  const Duration throttled = nodes.throttled(k.world, l);
+  const int64_t periods = nodes.throttled_periods(k.world, l);
   k.run_for(Duration::seconds(10));
-  EXPECT_EQ(nodes.cpu_used(k.world, l), Duration::seconds(2));
-  EXPECT_EQ(nodes.throttled(k.world, l), Duration::seconds(10));
-  EXPECT_EQ(nodes.throttled_periods(k.world, l), 100);
+  EXPECT_EQ(nodes.cpu_used(k.world, l) - used, Duration::seconds(2));
+  EXPECT_EQ(nodes.throttled(k.world, l) - throttled, Duration::seconds(8));
+  EXPECT_EQ(nodes.throttled_periods(k.world, l) - periods, 100);
   nodes.set_demand(k.world, l, {});
+  nodes.rate_changes(0);
   EXPECT_EQ(nodes.set_demand(k.world, a, {2'000'000}), MicroCores{2'000'000});
   EXPECT_EQ(nodes.set_demand(k.world, b, {2'000'000}), kOneCore);
   k.run_for(Duration());
@@ -501,6 +507,77 @@ TEST(Kubelet, SharesTheProcessorAmongRequestsAndAccountsForIt) {
   ASSERT_EQ(changes.size(), 1u);
   EXPECT_EQ(changes[0].first, a);
   EXPECT_EQ(changes[0].second, kOneCore);
+}
+
+TEST(Kubelet, TellsListenersWhenTheQuotaStopsRequestsAndWhenTheyGoOn) {
+  NodeFleet::Options o;
+  AppBehavior app;
+  app.startup = sim::Distribution::constant(Duration());
+  app.idle_cpu = MicroCores{};
+  o.apps.set_default(behavior(app));
+  Cluster k(std::move(o));
+  k.add_node("n-1", 2000);
+  k.start();
+  k.apply(pod_yaml("l", "    resources: {limits: {cpu: '1'}}\n"));
+  while (!k.nodes().running(k.container("l"))) ASSERT_TRUE(k.world.step());
+  const SimTime start = k.world.now();
+  k.world.run_until(start + Duration::seconds(10));
+  k.heard().clear();
+  const ContainerHandle l = k.container("l");
+  EXPECT_EQ(k.nodes().set_demand(k.world, l, {2'000'000}), MicroCores{2'000'000});
+  // Two threads under a limit of one core: 50 ms of running, 50 ms of standing still.
+  for (int i = 1; i <= 4; ++i) {
+    k.run_for(Duration::millis(50));
+    ASSERT_EQ(k.heard().size(), static_cast<size_t>(i));
+    EXPECT_EQ(k.heard().back().kind, Ear::kRates);
+    EXPECT_EQ(k.heard().back().at - start, Duration::millis(10'000 + 50 * i));
+    const auto changes = k.nodes().rate_changes(0);
+    ASSERT_EQ(changes.size(), 1u);
+    EXPECT_EQ(changes[0].second, MicroCores{i % 2 == 0 ? 2'000'000 : 0});
+  }
+  // Without demand nothing is left to be told.
+  k.nodes().set_demand(k.world, l, {});
+  k.run_for(Duration::seconds(10));
+  EXPECT_EQ(k.heard().size(), 4u);
+  EXPECT_EQ(k.nodes().throttled(k.world, l), Duration::millis(100));
+}
+
+TEST(Kubelet, SharesAMachineBetweenQuotas) {
+  NodeFleet::Options o;
+  AppBehavior app;
+  app.startup = sim::Distribution::constant(Duration());
+  app.idle_cpu = MicroCores{};
+  o.apps.set_default(behavior(app));
+  Cluster k(std::move(o));
+  k.add_node("n-1", 1000);
+  k.start();
+  k.apply(pod_yaml("a", "    resources: {requests: {cpu: 100m}}\n"));
+  k.apply(pod_yaml("l", "    resources: {requests: {cpu: 100m}, limits: {cpu: 200m}}\n"));
+  k.apply(pod_yaml("m", "    resources: {requests: {cpu: 100m}, limits: {cpu: 600m}}\n"));
+  k.run_to(30);
+  NodeFleet& nodes = k.nodes();
+  const auto used = [&](std::string_view pod) { return nodes.cpu_used(k.world, k.container(pod)); };
+  const auto want = [&](std::string_view pod, MicroCores demand) {
+    nodes.set_demand(k.world, k.container(pod), demand);
+  };
+  want("a", kOneCore);
+  want("l", kOneCore);
+  EXPECT_EQ(nodes.rate(k.container("l")), MicroCores::from_milli(500));  // its share
+  k.run_for(Duration::seconds(1));
+  Duration a = used("a"), l = used("l");
+  k.run_for(Duration::seconds(10));
+  // 40 ms at half a core each, then a alone for 60 ms.
+  EXPECT_EQ(used("l") - l, Duration::seconds(2));
+  EXPECT_EQ(used("a") - a, Duration::seconds(8));
+
+  // A share of half a core never uses up 60 ms in a period.
+  want("l", {});
+  want("m", kOneCore);
+  k.run_for(Duration::seconds(1));
+  const Duration m = used("m");
+  k.run_for(Duration::seconds(10));
+  EXPECT_EQ(used("m") - m, Duration::seconds(5));
+  EXPECT_EQ(nodes.throttled_periods(k.world, k.container("m")), 0);
 }
 
 TEST(Kubelet, AnswersMetricsAsTheMetricsServerHasThem) {

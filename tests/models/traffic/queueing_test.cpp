@@ -8,16 +8,15 @@ namespace mainspring::traffic {
 namespace {
 
 // Users at `rate` of one pod, as many as make about `requests`.
-Bucket run(ServiceOptions service, std::string_view resources, double rate, double requests,
-           uint64_t seed = 7) {
+Bucket run(ServiceOptions service, double rate, double requests, int64_t node_milli = 64'000) {
   TrafficOptions o;
   o.network = no_network();
   service.queue = 1'000'000;
   o.services = {std::move(service)};
   o.sources = {users("web", rate, 30, 30 + requests / rate)};
   o.sources[0].timeout = Duration::hours(1);
-  Town town(std::move(o), seed);
-  settle_web(town, 1, resources);
+  Town town(std::move(o));
+  settle_web(town, 1, "{}", "", node_milli);
   town.run_to(30 + requests / rate + 60);
   const Bucket b = town.source();
   EXPECT_NEAR(static_cast<double>(b.sent), requests, 4 * std::sqrt(requests));
@@ -31,7 +30,7 @@ Bucket run(ServiceOptions service, std::string_view resources, double rate, doub
 TEST(Queueing, OneWorkerIsMM1) {
   ServiceOptions s = behavior("web", exponential_ms(1));
   s.concurrency = 1;
-  const Bucket b = run(s, "{}", 700, 300'000);
+  const Bucket b = run(s, 700, 300'000);
   // 1 / (mu - lambda) = 1 / 0.3 = 3.333 ms
   EXPECT_NEAR(mean_ms(b), 3.333, 0.10);
   // Sojourn times are exponential: the median is ln 2 of the mean, p99 is ln 100.
@@ -43,7 +42,7 @@ TEST(Queueing, ConstantServiceTimeIsMD1) {
   ServiceOptions s = behavior("web", constant_ms(1));
   s.concurrency = 1;
   // Service 1 ms, waiting rho / (2 mu (1 - rho)) = 0.7 / 0.6 = 1.1667 ms. Less variable than M/M/1.
-  EXPECT_NEAR(mean_ms(run(s, "{}", 700, 300'000)), 2.1667, 0.05);
+  EXPECT_NEAR(mean_ms(run(s, 700, 300'000)), 2.1667, 0.05);
 }
 
 TEST(Queueing, WorkersOnTheirOwnCoresAreMMc) {
@@ -59,42 +58,17 @@ TEST(Queueing, WorkersOnTheirOwnCoresAreMMc) {
   const double last = term * 4 / (4 - a);
   const double wait = last / (sum + last) / (4 - a);
   EXPECT_NEAR(wait, 0.3572, 0.001);
-  EXPECT_NEAR(mean_ms(run(s, "{}", 2800, 400'000)), 1 + wait, 0.03);
+  EXPECT_NEAR(mean_ms(run(s, 2800, 400'000)), 1 + wait, 0.03);
 }
 
-// Under a limit of one core, requests that run side by side share it: processor sharing, whose mean
-// sojourn time 1 / (mu - lambda) does not depend on the distribution of the service time.
-TEST(Queueing, CpuLimitIsProcessorSharing) {
+// On one core, requests that run side by side share it: processor sharing, whose mean sojourn time
+// 1 / (mu - lambda) does not depend on the distribution of the service time.
+TEST(Queueing, OneCoreIsProcessorSharing) {
   ServiceOptions s = behavior("web", exponential_ms(1));
   s.concurrency = 1'000'000;
-  const std::string one_core = "{limits: {cpu: '1'}}";
-  EXPECT_NEAR(mean_ms(run(s, one_core, 700, 300'000)), 3.333, 0.10);
+  EXPECT_NEAR(mean_ms(run(s, 700, 300'000, 1000)), 3.333, 0.10);
   s.cpu = constant_ms(1);
-  EXPECT_NEAR(mean_ms(run(s, one_core, 700, 300'000)), 3.333, 0.10);
-}
-
-// A lone request of 10 ms of processor time under a limit of 0.5 cores takes 20 ms.
-TEST(Queueing, ThrottlingSlowsALoneRequest) {
-  for (const auto& [limit, ms] : std::vector<std::pair<std::string, double>>{
-           {"{limits: {cpu: 100m}}", 100}, {"{limits: {cpu: 500m}}", 20}, {"{}", 10}}) {
-    TrafficOptions o;
-    o.network = no_network();
-    o.services = {behavior("web", constant_ms(10))};
-    o.sources = {users("web", 2, 30, 40)};
-    o.sources[0].regular = true;
-    Town town(std::move(o));
-    settle_web(town, 1, limit);
-    const auto used = [&] {
-      return town.fleet().cpu_used(town.world, town.container("web-0")).to_seconds();
-    };
-    town.run_to(29);
-    const double before = used();
-    town.run_to(45);
-    EXPECT_EQ(town.source().ok, 20u);
-    EXPECT_NEAR(mean_ms(town.source()), ms, 0.001) << limit;
-    // 20 requests of 10 ms.
-    EXPECT_NEAR(used() - before, 0.2, 0.0001);
-  }
+  EXPECT_NEAR(mean_ms(run(s, 700, 300'000, 1000)), 3.333, 0.10);
 }
 
 // Two pods on a machine of one core, one with three times the other's request: they get shares of

@@ -190,8 +190,8 @@ struct Town {
 
 // One service "web" with pods web-0.. on node n-1, ready and published at 20 s.
 inline void settle_web(Town& town, int pods, std::string_view resources = "{}",
-                       std::string_view service_spec = "") {
-  town.add_node("n-1");
+                       std::string_view service_spec = "", int64_t node_milli = 64'000) {
+  town.add_node("n-1", node_milli);
   town.world.start();
   town.service("web", service_spec);
   std::vector<std::string> names;
