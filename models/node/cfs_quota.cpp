@@ -21,8 +21,7 @@ void CfsQuota::start(MicroCores limit, SimTime now) {
   held_ = 0;
 }
 
-void CfsQuota::advance(SimTime since, SimTime now, MicroCores rate) {
-  if (!limited() || now <= since) return;
+void CfsQuota::account(SimTime since, SimTime now, MicroCores rate) {
   const SimTime first = std::max(period_end_, counted_ + kPeriod);
   if (now < period_end_) {
     used_ += rate.value * (now - since).ns();
@@ -44,8 +43,7 @@ void CfsQuota::advance(SimTime since, SimTime now, MicroCores rate) {
   counted_ = last;
 }
 
-MicroCores CfsQuota::bound(MicroCores own, MicroCores requests) {
-  if (!limited()) return kNoLimit;
+MicroCores CfsQuota::bound_now(MicroCores own, MicroCores requests) {
   const bool spreads = requests.value <= 0;
   stopped_ = used_ >= quota_ && own + requests > MicroCores{};
   held_ = spreads && own > limit_ ? (own - limit_).value * kMillion / own.value : 0;
@@ -53,8 +51,7 @@ MicroCores CfsQuota::bound(MicroCores own, MicroCores requests) {
   return spreads ? limit_ : kNoLimit;
 }
 
-bool CfsQuota::covers(MicroCores own, MicroCores requests, Duration burst) const {
-  if (!limited()) return true;
+bool CfsQuota::has_left_for(MicroCores own, MicroCores requests, Duration burst) const {
   if (stopped_ || requests.value <= 0) return false;
   // The program burns own / requests of it meanwhile.
   return Wide{burst.ns()} * kMillion * (own + requests).value <=

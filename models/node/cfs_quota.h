@@ -40,13 +40,19 @@ class CfsQuota {
 
   // Brings the account from `since`, the time of the last call, to `now`, at the rate in force
   // meanwhile.
-  void advance(sim::SimTime since, sim::SimTime now, MicroCores rate);
+  void advance(sim::SimTime since, sim::SimTime now, MicroCores rate) {
+    if (limited() && now > since) account(since, now, rate);
+  }
   // The most that the container may use from now on, given what its program and its requests want:
   // nothing when the quota is used up. `now` of the last advance().
-  MicroCores bound(MicroCores own, MicroCores requests);
+  MicroCores bound(MicroCores own, MicroCores requests) {
+    return limited() ? bound_now(own, requests) : kNoLimit;
+  }
   // Whether the requests can burn this much without using up the quota, whatever they get when. Own
   // demand and requests as told to bound().
-  bool covers(MicroCores own, MicroCores requests, sim::Duration burst) const;
+  bool covers(MicroCores own, MicroCores requests, sim::Duration burst) const {
+    return !limited() || has_left_for(own, requests, burst);
+  }
   // When the bound changes, if the container gets `rate` all the time: the end of a stop, or when
   // the quota of this period or of the next one is used up. max(): never.
   sim::SimTime next_change(sim::SimTime now, MicroCores rate) const;
@@ -56,6 +62,10 @@ class CfsQuota {
   int64_t throttled_periods() const { return throttled_periods_; }
 
  private:
+  void account(sim::SimTime since, sim::SimTime now, MicroCores rate);
+  MicroCores bound_now(MicroCores own, MicroCores requests);
+  bool has_left_for(MicroCores own, MicroCores requests, sim::Duration burst) const;
+
   MicroCores limit_ = kNoLimit;
   int64_t quota_ = INT64_MAX;
   int64_t used_ = 0;  // in the present period
