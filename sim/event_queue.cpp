@@ -110,7 +110,7 @@ LaneId EventQueue::lane(Duration delay) {
   for (size_t i = 0; i < lanes_.size(); ++i) {
     if (lanes_[i].delay == delay) return LaneId{static_cast<uint32_t>(i)};
   }
-  lanes_.push_back(Lane{delay, {}, 0, 0, 0, SimTime()});
+  lanes_.push_back(Lane{delay, std::vector<Event>(kSmallRing), kSmallRing - 1, 0, 0, SimTime()});
   return LaneId{static_cast<uint32_t>(lanes_.size() - 1)};
 }
 

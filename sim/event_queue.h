@@ -83,7 +83,7 @@ class EventQueue {
   // A ring of whole events, in order. A cancelled one has no component.
   struct Lane {
     Duration delay;
-    std::vector<Event> ring;  // its size is a power of two
+    std::vector<Event> ring;  // its size is a power of two, from kSmallRing
     size_t mask = 0;          // that size minus one
     size_t head = 0;
     size_t count = 0;  // cancelled ones included
@@ -93,7 +93,7 @@ class EventQueue {
   };
   static constexpr size_t kSmallRing = 16;
   static constexpr size_t kLargeRing = 4096;
-  struct LaneHead {
+  struct alignas(32) LaneHead {
     Key key;
     uint32_t lane;
   };
@@ -221,8 +221,8 @@ inline EventId EventQueue::schedule(SimTime at, uint64_t cause, const EventPaylo
   if (at < lane.last_at) [[unlikely]]
     lane_time_went_back(at, lane.last_at);
   lane.last_at = at;
-  if (lane.count > lane.mask || lane.mask == 0) [[unlikely]]
-    resize(lane, lane.ring.empty() ? kSmallRing : lane.ring.size() * 2);
+  if (lane.count > lane.mask) [[unlikely]]
+    resize(lane, lane.ring.size() * 2);
   Event& event = lane.ring[lane.index(lane.count)];
   event.at = at;
   event.sequence = new_sequence();
@@ -248,7 +248,7 @@ inline void EventQueue::advance_lane() {
     return;
   }
   // A burst that is over does not keep its memory.
-  if (lane.count < lane.ring.size() / 8 && lane.ring.size() > kLargeRing) [[unlikely]]
+  if (lane.count < lane.mask / 8 && lane.mask > kLargeRing) [[unlikely]]
     resize(lane, lane.ring.size() / 4);
   first.key = lane_key(lane.ring[lane.head], first.lane);
   if (lane_heads_.size() > 1) sink_first_lane();

@@ -74,7 +74,19 @@ bool EventRecorder::within_spam_limit(uint64_t key, api::Time now) {
 void EventRecorder::sweep_series(api::Time now) {
   if (swept_ && now - swept_ < kSeriesForget) return;
   swept_ = now;
-  std::erase_if(series_, [now](const auto& e) { return now - e.second.last > kSeriesForget; });
+  std::erase_if(series_, [now](const Series& s) { return now - s.last > kSeriesForget; });
+  series_index_ = SlotTable();
+  for (uint32_t i = 0; i < series_.size(); ++i) series_index_.insert(series_[i].key, i);
+}
+
+EventRecorder::Series& EventRecorder::series_of(uint64_t key) {
+  uint32_t slot = series_index_.find(key, [&](uint32_t i) { return series_[i].key == key; });
+  if (slot == SlotTable::kNone) {
+    slot = static_cast<uint32_t>(series_.size());
+    series_.push_back({.key = key, .seen = {}, .last = {}});
+    series_index_.insert(key, slot);
+  }
+  return series_[slot];
 }
 
 void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::string_view type,
@@ -153,7 +165,7 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
   const uint64_t versioned = combine(hash_of(about), about.metadata.resource_version);
   const uint64_t seen_key = combine(combine(combine(versioned, type), reason), action);
   sweep_series(now);
-  Series& series = series_[seen_key];
+  Series& series = series_of(seen_key);
   Seen& seen = series.seen;
   Request request;
   request.kind = api::Kind::Event;
@@ -210,7 +222,7 @@ void EventRecorder::on_outcome(ControlContext& ctx, const Outcome& outcome) {
   // A patch of an event that has expired is written anew; anything else the server refuses is lost.
   if (outcome.not_found() && front.request.verb == Verb::kPatch) {
     seen_.erase(front.seen_key);
-    series_.erase(front.seen_key);
+    series_of(front.seen_key).seen.count = 0;
   }
   const bool retry = outcome.code >= 500 && ++front.tries < kMaxTries;
   if (!retry) queue_.pop_front();

@@ -10,12 +10,12 @@
 #include <algorithm>
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "models/client/control_loop.h"
+#include "models/client/slot_table.h"
 
 namespace mainspring::client {
 
@@ -40,7 +40,7 @@ class EventRecorder {
   template <class V>
   class Recent {
    public:
-    static constexpr size_t kMax = 4096;  // maxLruCacheEntries
+    static constexpr size_t kMax = 4096;   // maxLruCacheEntries
     static constexpr size_t kSlack = 256;  // so many more, then they go all at once
     V& operator[](uint64_t key) {
       auto at = place(key);
@@ -102,6 +102,7 @@ class EventRecorder {
   };
   // An event of the series of event_v1.
   struct Series {
+    uint64_t key = 0;
     Seen seen;
     api::Time last;
   };
@@ -123,6 +124,7 @@ class EventRecorder {
   int64_t new_name(api::Time now);
   bool within_spam_limit(uint64_t key, api::Time now);
   void sweep_series(api::Time now);
+  Series& series_of(uint64_t key);
   void enqueue(ControlContext& ctx, Request request, uint64_t seen_key);
 
   api::Str component_;
@@ -133,7 +135,8 @@ class EventRecorder {
   Recent<Seen> seen_;
   Recent<Similar> similar_;
   Recent<Bucket> buckets_;
-  std::map<uint64_t, Series> series_;  // of event_v1; those unused for 6 min go
+  std::vector<Series> series_;  // of event_v1; those unused for 6 min go
+  SlotTable series_index_;      // by key
   api::Time swept_;
   int64_t last_name_ns_ = INT64_MIN;
 };

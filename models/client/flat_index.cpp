@@ -1,19 +1,10 @@
 #include "models/client/flat_index.h"
 
+#include "models/client/slot_table.h"
+
 namespace mainspring::client {
 
-uint64_t FlatIndex::hash(std::string_view key) {
-#ifdef MAINSPRING_ORDER_CHAOS
-  uint64_t h = 0x9e3779b97f4a7c15ULL;
-#else
-  uint64_t h = 0xcbf29ce484222325ULL;
-#endif
-  for (const char c : key) {
-    h ^= static_cast<unsigned char>(c);
-    h *= 0x100000001b3ULL;
-  }
-  return h ^ (h >> 29);
-}
+uint64_t FlatIndex::hash(std::string_view key) { return name_hash({}, key); }
 
 std::optional<uint32_t> FlatIndex::find(std::string_view key) const {
   if (cells_.empty()) return std::nullopt;

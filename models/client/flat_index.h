@@ -1,5 +1,5 @@
 // A hash index from string to a dense number, for lookup only: it cannot be walked, so its inner
-// order can never leak into a run. Open addressing, own hash (FNV-1a 64), copyable.
+// order can never leak into a run. Open addressing, copyable.
 #pragma once
 
 #include <cstdint>

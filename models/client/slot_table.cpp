@@ -13,8 +13,8 @@ void SlotTable::place(Cell cell) {
 
 void SlotTable::insert(uint64_t hash, uint32_t slot) {
   if ((size_ + 1) * 4 > cells_.size() * 3) {
-    const std::vector<Cell> old = std::exchange(
-        cells_, std::vector<Cell>(cells_.empty() ? size_t{16} : cells_.size() * 2));
+    const std::vector<Cell> old =
+        std::exchange(cells_, std::vector<Cell>(cells_.empty() ? size_t{16} : cells_.size() * 2));
     for (const Cell& c : old) {
       if (c.slot != kNone) place(c);
     }

@@ -22,16 +22,22 @@ inline uint64_t name_hash(std::string_view ns, std::string_view name) {
 #else
   uint64_t h = 0;
 #endif
-  for (std::string_view text : {ns, name}) {
+  const auto stir = [&h](const char* from, size_t n) {
+    uint64_t word = 0;
+    std::memcpy(&word, from, n);
+    h = (h ^ word) * 0x94d049bb133111ebu;
+    h ^= h >> 29;
+  };
+  for (const std::string_view text : {ns, name}) {
     h = (h + text.size()) * 0xbf58476d1ce4e5b9u;
-    while (!text.empty()) {
-      uint64_t word = 0;
-      const size_t n = text.size() < 8 ? text.size() : 8;
-      std::memcpy(&word, text.data(), n);
-      h = (h ^ word) * 0x94d049bb133111ebu;
-      h ^= h >> 29;
-      text.remove_prefix(n);
+    const char* p = text.data();
+    const char* const end = p + text.size();
+    if (text.size() < 8) {
+      stir(p, text.size());
+      continue;
     }
+    for (; end - p > 8; p += 8) stir(p, 8);
+    stir(end - 8, 8);  // may overlap
   }
   return sim::mix64(h);
 }

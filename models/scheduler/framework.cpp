@@ -43,22 +43,37 @@ size_t nodes_to_find(size_t n, int32_t percentage) {
   return std::max(n * static_cast<size_t>(p) / 100, kMinNodes);
 }
 
+namespace {
+// Two at a time, so that one does not wait for the other.
+int64_t greatest(std::span<const int64_t> values) {
+  int64_t even = values[0];
+  int64_t odd = values.back();
+  for (size_t i = 1; i < values.size(); i += 2) {
+    odd = std::max(odd, values[i - 1]);
+    even = std::max(even, values[i]);
+  }
+  return std::max(even, odd);
+}
+}  // namespace
+
 size_t pick_host(std::span<const int64_t> totals) {
   // When the heap is built, a root changes places with a child only if the child is greater, with
   // the left one unless the right one is greater still. So of the greatest totals that one rises
   // to the top which comes first when the tree is walked root, left, right. Numbered from 1, node
-  // i has the ancestors i/2, i/4, ...
-  const int64_t max = *std::max_element(totals.begin(), totals.end());
+  // i has the ancestors i/2, i/4, ...: of each level only the first one counts, and only if it is
+  // left of the one found higher up.
+  const size_t n = totals.size();
+  const int64_t max = greatest(totals);
   size_t best = 0;
-  for (size_t i = 1; i <= totals.size(); ++i) {
-    if (totals[i - 1] != max) continue;
-    if (best == 0) {
+  size_t end = 2;  // of the level, as far as it is worth a look
+  for (size_t first = 1; first <= n; first *= 2) {
+    for (size_t i = first; i < std::min(end, n + 1); ++i) {
+      if (totals[i - 1] != max) continue;
       best = i;
-    } else {
-      const size_t level = i >> (std::bit_width(i) - std::bit_width(best));
-      if (level < best) best = i;
+      end = i;
+      break;
     }
-    if (best == 1) break;
+    end *= 2;
   }
   return best - 1;
 }
@@ -129,14 +144,13 @@ std::vector<std::string_view> expand(const PluginSelection& plugins, Points sing
 // ---- Profile
 
 Profile::Profile(std::string scheduler_name, const Registry& registry,
-                 const PluginSelection& plugins, const PluginConfig& config,
-                 ClusterCache& cluster)
+                 const PluginSelection& plugins, const PluginConfig& config, ClusterCache& cluster)
     : name_(std::move(scheduler_name)) {
   const auto make = [&](std::string_view name) {
     const PluginId id = registry.find(name);
     MAINSPRING_CHECK(id != kNoPlugin, "no scheduler plugin is named {}", name);
-    const bool known = std::any_of(plugins_.begin(), plugins_.end(),
-                                   [&](const auto& p) { return p->id() == id; });
+    const bool known =
+        std::any_of(plugins_.begin(), plugins_.end(), [&](const auto& p) { return p->id() == id; });
     if (!known) {
       plugins_.push_back(registry.entries()[static_cast<size_t>(id)].make(config, cluster));
       plugins_.back()->set_id(id);

@@ -161,8 +161,7 @@ bool Scheduler::storage_event(client::ControlContext& ctx, const client::WatchEv
         move_all(ctx, {resource, kAdd}, {.new_object = event.object});
         break;
       case client::WatchType::kModified:
-        move_all(ctx, {resource, kUpdate},
-                 {.old_object = event.old, .new_object = event.object});
+        move_all(ctx, {resource, kUpdate}, {.old_object = event.old, .new_object = event.object});
         break;
       case client::WatchType::kDeleted:
         move_all(ctx, {resource, kDelete}, {.old_object = event.object});
@@ -409,6 +408,14 @@ bool Scheduler::mark_promised(const Cycle& cycle) {
   return !promised.empty();
 }
 
+void Scheduler::extend(std::vector<Stretch>& stretches, size_t first, size_t last) {
+  if (!stretches.empty() && stretches.back().last == first) {
+    stretches.back().last = last;
+  } else {
+    stretches.push_back({first, last});
+  }
+}
+
 // The walk of find_feasible() by remembered verdicts of the local filters. False, and nothing is
 // touched, when no node passes: the plain walk then collects the reasons.
 bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d) {
@@ -441,35 +448,49 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
   };
 
   const size_t n = list.size();
-  const size_t most = std::min(wanted, n);
-  d->feasible.resize(most);
-  scratch_.positions.resize(most);
-  uint32_t* const slots = d->feasible.data();
-  uint32_t* const positions = scratch_.positions.data();
-  size_t found = 0;
+  const size_t start = next_start_ % n;
+  d->feasible.clear();
+  scratch_.stretches.clear();
   size_t failed = 0;
-  size_t index = next_start_ % n;
-  for (size_t i = 0; i < n; ++i, index = index + 1 == n ? 0 : index + 1) {
-    const NodeVerdicts::Filter known = e.filter[index];
-    const bool ok =
-        simple && known != NodeVerdicts::kUnknown ? known == NodeVerdicts::kPasses : passes(index);
-    if (!ok) {
-      ++failed;
-      continue;
+  const auto take = [&](size_t first, size_t last) {
+    const auto at = list.begin();
+    d->feasible.insert(d->feasible.end(), at + static_cast<ptrdiff_t>(first),
+                       at + static_cast<ptrdiff_t>(last));
+    extend(scratch_.stretches, first, last);
+  };
+  // From `index` on to `end`. True when the walk is over: one more than wanted passes.
+  const auto walk = [&](size_t index, size_t end) {
+    while (index < end) {
+      const size_t first = index;
+      if (simple) {
+        const size_t most = std::min(end, first + wanted - d->feasible.size());
+        const NodeVerdicts::Filter* const filter = e.filter.data();
+        while (index < most && filter[index] == NodeVerdicts::kPasses) ++index;
+        if (index > first) {
+          take(first, index);
+          continue;
+        }
+      }
+      ++index;
+      if (!passes(first)) {
+        ++failed;
+      } else if (d->feasible.size() == wanted) {
+        return true;
+      } else {
+        take(first, index);
+      }
     }
-    if (found == wanted) break;
-    slots[found] = list[index];
-    positions[found++] = static_cast<uint32_t>(index);
-  }
-  d->feasible.resize(found);
-  scratch_.positions.resize(found);
+    return false;
+  };
+  if (!walk(start, n)) walk(0, start);
+  const size_t found = d->feasible.size();
   if (found == 0) return false;
   size_t processed = found + failed;
   if (!d->statuses.list.empty()) {
     // A nominated node was tried and rejected: it counts too, unless the walk came by it.
     const uint32_t nominated = d->statuses.list.front().first;
     const auto at = std::find(list.begin(), list.end(), nominated) - list.begin();
-    if ((static_cast<size_t>(at) + n - next_start_ % n) % n >= processed) ++processed;
+    if ((static_cast<size_t>(at) + n - start) % n >= processed) ++processed;
   }
   next_start_ = (next_start_ + processed) % n;
   scratch_.remembered = &e;
@@ -502,18 +523,22 @@ bool Scheduler::score_remembered(Cycle& cycle, const NodeList& nodes, Decision* 
     }
     return sum;
   };
-  const size_t n = nodes.size();
-  d->totals.resize(n);
-  const uint32_t* const positions = scratch_.positions.data();
-  int64_t* const known = e.total.data();
-  int64_t least = INT64_MAX;
-  for (size_t i = 0; i < n; ++i) {
-    int64_t& t = known[positions[i]];
-    if (t == NodeVerdicts::kUnscored) t = total(nodes[i]);
-    least = std::min(least, t);
-    d->totals[i] = t;
+  std::vector<int64_t>& totals = d->totals;
+  totals.clear();
+  for (const Stretch& stretch : scratch_.stretches) {
+    const size_t first = totals.size();
+    totals.insert(totals.end(), e.total.begin() + static_cast<ptrdiff_t>(stretch.first),
+                  e.total.begin() + static_cast<ptrdiff_t>(stretch.last));
+    int64_t* const t = totals.data() + first;
+    const size_t count = totals.size() - first;
+    for (size_t i = 0; i < count; ++i) {
+      if (t[i] > NodeVerdicts::kRelative) continue;
+      if (t[i] == NodeVerdicts::kUnscored) {
+        t[i] = e.total[stretch.first + i] = total(nodes[first + i]);
+      }
+      if (t[i] == NodeVerdicts::kRelative) return false;
+    }
   }
-  if (least == NodeVerdicts::kRelative) return false;
   for (const Plugin* p : others) {
     // A failure is worded by the plain path.
     if (!profile.add_scores(cycle, *p, nodes, &scratch_.scores, &d->totals).ok()) return false;
@@ -842,8 +867,8 @@ bool Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, siz
 
 void Scheduler::preempted(client::ControlContext& ctx, const PreemptionJob& job, size_t victim) {
   recorder_.event_v1(ctx, *job.plan.victims[victim]->pod, "Normal", "Preempted", "Preempting",
-                     fmt::format("Preempted by pod {} on node {}",
-                                 job.plan.preemptor->uid().view(), job.plan.node.view()));
+                     fmt::format("Preempted by pod {} on node {}", job.plan.preemptor->uid().view(),
+                                 job.plan.node.view()));
 }
 
 void Scheduler::delete_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {

@@ -172,10 +172,16 @@ class Scheduler final : public client::ControlLoop {
     bool cancelled = false;  // a victim could not be deleted: the last one is left alone
   };
   // Memory of the cycle, kept from one to the next; never part of the state.
+  // Positions one after another in the list of nodes.
+  struct Stretch {
+    size_t first = 0;
+    size_t last = 0;  // the one behind it
+  };
+  static void extend(std::vector<Stretch>& stretches, size_t first, size_t last);
   struct Scratch {
     CycleState state;
     Decision decision;
-    std::vector<uint32_t> positions;  // of the feasible nodes in the list, if remembered
+    std::vector<Stretch> stretches;  // of the feasible nodes in the list, if remembered
     std::vector<int64_t> scores;
     std::vector<uint32_t> restricted;
     std::vector<uint8_t> promised;  // by slot of the node; empty: none

@@ -3,10 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+#include <utility>
+#include <vector>
+
 #include "models/scheduler/plugins/balanced_allocation.h"
 #include "models/scheduler/plugins/default_preemption.h"
 #include "models/scheduler/plugins/image_locality.h"
 #include "models/scheduler/plugins/node_resources_fit.h"
+#include "sim/random.h"
 #include "tests/models/scheduler/cluster.h"
 
 namespace mainspring::scheduler {
@@ -20,9 +25,8 @@ using ::testing::ElementsAre;
 // Fact sheet §3.1; n * p / 100 with p = 50 - n / 125, at least 5 and at least 100 nodes.
 TEST(NodesToFind, FollowsTheAdaptivePercentage) {
   const std::vector<std::pair<size_t, size_t>> table = {
-      {99, 99},     {100, 100},   {200, 100},   {250, 120},   {500, 230},   {1000, 420},
-      {2000, 680},  {3000, 780},  {4000, 720},  {5000, 500},  {6000, 300},  {10000, 500},
-      {15000, 750}};
+      {99, 99},    {100, 100},  {200, 100},  {250, 120},  {500, 230},   {1000, 420}, {2000, 680},
+      {3000, 780}, {4000, 720}, {5000, 500}, {6000, 300}, {10000, 500}, {15000, 750}};
   for (const auto& [n, want] : table) EXPECT_EQ(nodes_to_find(n, 0), want) << n;
   EXPECT_EQ(nodes_to_find(1000, 100), 1000u);
   EXPECT_EQ(nodes_to_find(1000, 30), 300u);
@@ -40,6 +44,30 @@ TEST(PickHost, BreaksTiesAsTheHeapDoes) {
   // i=0: right is greater than left.
   EXPECT_EQ(pick({1, 2, 3}), 2u);
   EXPECT_EQ(pick({3, 1, 3, 3}), 0u);
+}
+
+// Go's heap.Init over the indexes, greater totals first: the root.
+size_t root_of_heap(const std::vector<int64_t>& totals) {
+  std::vector<size_t> heap(totals.size());
+  std::iota(heap.begin(), heap.end(), size_t{0});
+  for (size_t start = heap.size() / 2; start-- > 0;) {
+    for (size_t i = start, child; (child = 2 * i + 1) < heap.size(); i = child) {
+      if (child + 1 < heap.size() && totals[heap[child + 1]] > totals[heap[child]]) ++child;
+      if (totals[heap[child]] <= totals[heap[i]]) break;
+      std::swap(heap[i], heap[child]);
+    }
+  }
+  return heap[0];
+}
+
+TEST(PickHost, IsTheRootOfTheHeapForRandomTotals) {
+  sim::Rng rng = sim::Stream(1, "pick-host").rng(0);
+  for (int round = 0; round < 20'000; ++round) {
+    const uint64_t values = 1 + rng.below(4);
+    std::vector<int64_t> totals(1 + rng.below(40));
+    for (int64_t& t : totals) t = static_cast<int64_t>(rng.below(values));
+    ASSERT_EQ(pick_host(totals), root_of_heap(totals)) << ::testing::PrintToString(totals);
+  }
 }
 
 TEST(DefaultNormalize, ScalesAndReverses) {
@@ -66,8 +94,7 @@ TEST(RejectionHistogram, CountsReasonsAndSortsThemAsText) {
   // "10 x" sorts before "2 y".
   EXPECT_EQ(rejection_histogram(12, statuses), "0/12 nodes are available: 10 x, 2 y, 2 z.");
   statuses.absent = Status::unresolvable("gone");
-  EXPECT_EQ(rejection_histogram(14, statuses),
-            "0/14 nodes are available: 10 x, 2 gone, 2 y, 2 z.");
+  EXPECT_EQ(rejection_histogram(14, statuses), "0/14 nodes are available: 10 x, 2 gone, 2 y, 2 z.");
   EXPECT_EQ(rejection_histogram(3, {}, "no way"), "0/3 nodes are available: no way.");
   EXPECT_EQ(rejection_histogram(3, {}), "0/3 nodes are available:");
 }
@@ -77,7 +104,7 @@ struct ScoreCase {
   const char* name;
   const char* node_cpu;
   const char* node_memory;
-  const char* cpu;     // of the pod; empty: no request
+  const char* cpu;  // of the pod; empty: no request
   const char* memory;
   const char* used_cpu;  // of a pod that is there already; empty: none is
   const char* used_memory;
@@ -161,7 +188,7 @@ TEST(ImageLocality, ScoresBySizeAndSpread) {
 }
 
 TEST(DefaultPreemption, LooksForAShareOfTheNodes) {
-  const std::vector<std::pair<size_t, size_t>> table = {{5, 5},     {100, 100},  {500, 100},
+  const std::vector<std::pair<size_t, size_t>> table = {{5, 5},      {100, 100},  {500, 100},
                                                         {1000, 100}, {2000, 200}, {5000, 500}};
   for (const auto& [n, want] : table) {
     EXPECT_EQ(DefaultPreemption::candidates(n, {}), want) << n;
