@@ -158,6 +158,10 @@ void Simulation::create_objects(const LoadedScenario& scenario) {
   }
 }
 
+scheduler::Scheduler& Simulation::scheduler() {
+  return dynamic_cast<scheduler::Scheduler&>(*world_.get(scheduler_).find("kube-scheduler"));
+}
+
 bool Simulation::run_until(sim::SimTime until) {
   world_.run_until(std::min(until, end_));
   if (world_.now() < end_) return false;

@@ -47,6 +47,8 @@ class Simulation {
 
   const apiserver::ApiServer& api_server() const { return world_.get(server_); }
   sim::ComponentRef<node::NodeFleet> fleet() const { return fleet_; }
+  // For its observers; changing anything else of it changes the run.
+  scheduler::Scheduler& scheduler();
 
  private:
   void create_objects(const LoadedScenario& scenario);

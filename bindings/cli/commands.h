@@ -59,6 +59,16 @@ int schema_command();
 // `path`: "scenario.cluster.nodePools", or a kind: "deployment.spec.replicas".
 int explain_command(const std::string& path, const Terminal& terminal);
 
+// `explain pod NAME`: why a pod of a recorded run is on its node, or on none.
+struct PlacementArguments {
+  std::string run;  // folder of `run --out`
+  std::string pod;  // "NAME" or "NAMESPACE/NAME"
+  std::string ns;
+  std::string at;  // virtual time; empty: the end
+  Output output = Output::kTable;
+};
+int explain_placement_command(const PlacementArguments& arguments, const Terminal& terminal);
+
 // The command line as completion and documentation see it.
 struct OptionHelp {
   std::vector<std::string> names;    // "-o", "--output"

@@ -32,6 +32,7 @@ struct CommandLine {
   std::string folder;        // digest
   std::string shell;         // completion
   std::string explain_path;  // explain
+  PlacementArguments placement;
 };
 
 void add_output(CLI::App& verb, CommandLine& line, const std::vector<std::string>& formats) {
@@ -124,10 +125,23 @@ void add_get(CLI::App& app, CommandLine& line) {
 void add_small(CLI::App& app, CommandLine& line) {
   CLI::App* digest = app.add_subcommand("digest", "Print the digest of a recorded run");
   digest->add_option("DIR", line.folder, "Folder that `mainspring run --out` wrote")->required();
-  CLI::App* explain =
-      app.add_subcommand("explain", "Say what can be written at a place of a scenario");
-  explain->add_option("PATH", line.explain_path, "scenario.cluster.nodePools, deployment.spec")
+  CLI::App* explain = app.add_subcommand(
+      "explain", "Say what can be written at a place of a scenario, or why a pod is on its node");
+  explain->add_option("PATH", line.explain_path, "scenario.cluster.nodePools, deployment.spec, pod")
       ->required();
+  explain->add_option("POD", line.placement.pod,
+                      "With PATH pod: NAME or NAMESPACE/NAME of a pod of a recorded run");
+  explain->add_option("--run", line.placement.run, "Folder that `mainspring run --out` wrote")
+      ->type_name("DIR");
+  explain->add_option("--at", line.placement.at, "Attempts up to this virtual time")
+      ->type_name("TIME");
+  explain->add_option("-n,--namespace", line.placement.ns, "Namespace; without it, default")
+      ->type_name("NS");
+  add_output(*explain, line, {"table", "json"});
+  add_color(*explain, line);
+  explain->footer(
+      "`explain pod NAME --run DIR` runs the scenario again and shows every attempt to schedule "
+      "the pod:\nnodes rejected and why, scores by plugin, ties, preemption, what it waited for.");
   app.add_subcommand("schema", "Print the JSON Schema of the scenario file, for editors");
   CLI::App* completion = app.add_subcommand("completion", "Print a shell's completion script");
   completion->add_option("SHELL", line.shell, "bash, zsh or fish")
@@ -235,7 +249,15 @@ int dispatch(const CLI::App& app, CommandLine& line) {
     return get_command(line.get, terminal);
   }
   if (verb == "digest") return digest_command(line.folder, terminal);
-  if (verb == "explain") return explain_command(line.explain_path, terminal);
+  if (verb == "explain") {
+    if (line.placement.pod.empty()) return explain_command(line.explain_path, terminal);
+    if (line.explain_path != "pod" && line.explain_path != "pods" && line.explain_path != "po") {
+      print_error(terminal, "only pods are explained by name: `mainspring explain pod NAME`");
+      return kUsage;
+    }
+    line.placement.output = output;
+    return explain_placement_command(line.placement, terminal);
+  }
   if (verb == "schema") return schema_command();
   if (verb == "completion") {
     print_out(completion_script(line.shell, describe_verbs(app)));

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
-#include <csignal>
 
 #include "bindings/cli/commands.h"
+#include "bindings/cli/progress.h"
 #include "bindings/common/run.h"
 #include "bindings/common/run_folder.h"
 #include "models/api/yaml.h"
@@ -16,60 +15,6 @@
 namespace mainspring::cli {
 
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-// The second interrupt ends the program at once.
-void on_interrupt(int signal) {
-  interrupted = 1;
-  std::signal(signal, SIG_DFL);
-}
-
-std::string progress_text(const bindings::Progress& p) {
-  const double now = p.now.to_seconds();
-  const double end = p.end.to_seconds();
-  const double share = end > 0 ? now / end : 1;
-  const double speed = p.wall_seconds > 0 ? now / p.wall_seconds : 0;
-  const double rate = p.wall_seconds > 0 ? static_cast<double>(p.events) / p.wall_seconds : 0;
-  const double left = share > 0 ? p.wall_seconds / share * (1 - share) : 0;
-  return fmt::format("{} of {} ({:.0f} %), {}x real time, {} events/s, {} left",
-                     scenarios::format_time(now), scenarios::format_time(end), share * 100,
-                     scenarios::format_number(
-                         speed < 10 ? speed : static_cast<double>(static_cast<int64_t>(speed))),
-                     scenarios::format_number(static_cast<double>(static_cast<int64_t>(rate))),
-                     scenarios::format_time(left < 1 ? 1 : left));
-}
-
-// Shows how the run goes: one line redrawn on a terminal, a line now and then elsewhere.
-class ProgressLine : public bindings::Observer {
- public:
-  ProgressLine(const Terminal& terminal, bool quiet) : terminal_(terminal), quiet_(quiet) {}
-
-  bool go_on(const bindings::Progress& progress) override {
-    const double period = terminal_.progress ? 0.1 : 10;
-    if (!quiet_ && progress.wall_seconds >= last_ + period) {
-      last_ = progress.wall_seconds;
-      const std::string text = progress_text(progress);
-      if (terminal_.progress) {
-        print_err("\r\033[K" + scenarios::truncate(text, terminal_.width - 1, true));
-        drawn_ = true;
-      } else {
-        print_err(text + "\n");
-      }
-    }
-    return interrupted == 0;
-  }
-  void erase() {
-    if (drawn_) print_err("\r\033[K");
-    drawn_ = false;
-  }
-
- private:
-  const Terminal& terminal_;
-  bool quiet_;
-  bool drawn_ = false;
-  double last_ = 0;
-};
 
 // The hints do not know where the run was written.
 scenarios::RunReport with_folder(scenarios::RunReport report, const std::string& folder) {
@@ -130,9 +75,7 @@ int run_command(const RunArguments& arguments, const Terminal& terminal) {
   if (!arguments.quiet) {
     for (const std::string& note : scenario.notes) print_err(fmt::format("note: {}\n", note));
   }
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
-
+  catch_interrupts();
   ProgressLine line(terminal, arguments.quiet);
   bindings::RunSettings settings;
   settings.seed = arguments.seed;

@@ -123,4 +123,23 @@ FinishedRun run_scenario(const scenarios::LoadedScenario& scenario, const RunSet
   return run;
 }
 
+PlacementRun explain_placement(const scenarios::LoadedScenario& scenario,
+                               const RunSettings& settings, const std::string& pod,
+                               Observer& observer) {
+  const Stopwatch watch;
+  scenarios::RunOptions options;
+  options.seed = settings.seed;
+  options.keep_journal = false;
+  scenarios::Simulation simulation(scenario, options);
+  scenarios::PlacementObserver placement(simulation.world(), simulation.scheduler(), pod);
+  simulation.scheduler().observe(&placement);
+  sim::SimTime end = simulation.end();
+  if (settings.until) end = std::min(end, sim::SimTime() + *settings.until);
+  PlacementRun run;
+  run.interrupted = !run_in_slices(simulation, end, watch, observer);
+  run.digest = simulation.world().journal().digest_hex();
+  run.attempts = placement.attempts();
+  return run;
+}
+
 }  // namespace mainspring::bindings

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "scenarios/loader.h"
+#include "scenarios/placement.h"
 #include "scenarios/report/run_report.h"
 #include "sim/journal.h"
 #include "sim/time.h"
@@ -56,6 +57,17 @@ struct FinishedRun {
 
 FinishedRun run_scenario(const scenarios::LoadedScenario& scenario, const RunSettings& settings,
                          Observer& observer);
+
+struct PlacementRun {
+  std::vector<scenarios::SchedulingAttempt> attempts;
+  std::string digest;
+  bool interrupted = false;
+};
+
+// Runs the scenario and collects the attempts to schedule a pod ("namespace/name").
+PlacementRun explain_placement(const scenarios::LoadedScenario& scenario,
+                               const RunSettings& settings, const std::string& pod,
+                               Observer& observer);
 
 // "mainspring run FILE --seed N --set a=b", quoted for a shell.
 std::string reproduce_command(const std::string& file, uint64_t seed, const Overrides& overrides);

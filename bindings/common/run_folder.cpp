@@ -86,6 +86,14 @@ RunFolder open_run_folder(const std::string& folder) {
     out.problem = fmt::format("{}: not what `mainspring run` writes", path);
   }
   out.ended = sim::Duration::nanos(json["endedNanoseconds"].as_int());
+  out.file = json["file"].as_view();
+  out.seed = static_cast<uint64_t>(json["seed"].as_int());
+  out.digest = json["digest"].as_view();
+  for (const Json& entry : json["set"].items()) {
+    const std::string set(entry.as_view());
+    const size_t equals = std::min(set.find('='), set.size());
+    out.overrides.emplace_back(set.substr(0, equals), set.substr(std::min(equals + 1, set.size())));
+  }
   return out;
 }
 

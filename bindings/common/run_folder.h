@@ -20,6 +20,11 @@ struct RunFolder {
   std::string problem;  // empty: the folder can be used
   std::string journal_path;
   sim::Duration ended;  // virtual time reached
+  // What it takes to run it again.
+  std::string file;  // the scenario's, as given
+  uint64_t seed = 0;
+  Overrides overrides;
+  std::string digest;
 };
 
 // Makes the folder if it is missing and replaces those files of it. Returns what went wrong, or an

@@ -1,6 +1,8 @@
 #include "models/scheduler/events.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 namespace mainspring::scheduler {
 
@@ -17,6 +19,27 @@ bool same_conditions(const api::List<api::NodeCondition>& a,
   return true;
 }
 }  // namespace
+
+std::string label(ClusterEvent event) {
+  if (event.wildcard()) return "UnschedulableTimeout";
+  constexpr std::array kResources = std::to_array<std::string_view>(
+      {"*", "Pod", "AssignedPod", "UnscheduledPod", "Node", "PersistentVolume",
+       "PersistentVolumeClaim", "storage.k8s.io/CSINode", "storage.k8s.io/CSIDriver",
+       "storage.k8s.io/VolumeAttachment", "storage.k8s.io/CSIStorageCapacity",
+       "storage.k8s.io/StorageClass", "resource.k8s.io/ResourceClaim",
+       "resource.k8s.io/ResourceSlice", "resource.k8s.io/DeviceClass"});
+  constexpr std::array kActions = std::to_array<std::string_view>(
+      {"Add", "Delete", "UpdateNodeAllocatable", "UpdateNodeLabel", "UpdateNodeTaint",
+       "UpdateNodeCondition", "UpdateNodeAnnotation", "UpdatePodLabel", "UpdatePodScaleDown",
+       "UpdatePodToleration", "UpdatePodSchedulingGatesEliminated",
+       "UpdatePodGeneratedResourceClaim", "updatePodOther"});
+  std::string out(kResources.at(static_cast<size_t>(event.resource)));
+  if (event.action == kUpdate) return out + "Update";
+  for (size_t i = 0; i < kActions.size(); ++i) {
+    if ((event.action >> i & 1) != 0) out += kActions[i];
+  }
+  return out;
+}
 
 std::vector<ClusterEvent> node_events(const api::Node& before, const api::Node& after) {
   std::vector<ClusterEvent> out;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "models/scheduler/pod_info.h"
@@ -13,7 +14,7 @@ namespace mainspring::scheduler {
 
 enum class Resource : uint8_t {
   kWildcard,
-  kPod,             // in registrations: assigned and unscheduled pods
+  kPod,  // in registrations: assigned and unscheduled pods
   kAssignedPod,
   kUnscheduledPod,
   kNode,
@@ -55,10 +56,10 @@ struct ClusterEvent {
   // Whether something registered for this event hears of `incoming`.
   bool matches(const ClusterEvent& incoming) const {
     if (wildcard()) return true;
-    const bool same = resource == incoming.resource ||
-                      (resource == Resource::kPod &&
-                       (incoming.resource == Resource::kAssignedPod ||
-                        incoming.resource == Resource::kUnscheduledPod));
+    const bool same =
+        resource == incoming.resource ||
+        (resource == Resource::kPod && (incoming.resource == Resource::kAssignedPod ||
+                                        incoming.resource == Resource::kUnscheduledPod));
     return same && (action & incoming.action) != 0 && incoming.action <= action;
   }
   friend bool operator==(const ClusterEvent&, const ClusterEvent&) = default;
@@ -81,6 +82,10 @@ struct EventRegistration {
   ClusterEvent event;
   uint8_t hint = kAlways;
 };
+
+// "NodeAdd", "AssignedPodDelete", as Kubernetes' metrics and logs call it; "UnschedulableTimeout"
+// is the flush of pods that have waited for long.
+std::string label(ClusterEvent event);
 
 // The changes of a node or pod that the queue distinguishes, in the order they are offered.
 std::vector<ClusterEvent> node_events(const api::Node& before, const api::Node& after);

@@ -170,8 +170,7 @@ api::Duration SchedulingQueue::backoff_duration(const QueuedPod& pod) const {
 api::Time SchedulingQueue::backoff_expiration(QueuedPod& pod) const {
   if (!pod.backoff_expiration) {
     const api::Duration d = backoff_duration(pod);
-    pod.backoff_expiration =
-        d.ns() == 0 ? api::Time() : (pod.timestamp + d).truncated_to_second();
+    pod.backoff_expiration = d.ns() == 0 ? api::Time() : (pod.timestamp + d).truncated_to_second();
   }
   return *pod.backoff_expiration;
 }
@@ -304,6 +303,7 @@ void SchedulingQueue::update(const Call& call, const PodInfoRef& before, PodInfo
   for (const ClusterEvent& e : events) {
     const Strategy strategy = worth_requeuing(call, s.pod, e, objects);
     if (strategy == Strategy::kSkip) continue;
+    call.host.woken(s.pod, e, objects);
     if (requeue(call, *found, strategy) != Place::kUnschedulable) return;
   }
 }
@@ -365,9 +365,8 @@ void SchedulingQueue::add_unschedulable(const Call& call, QueuedPod pod) {
   pod.backoff_expiration.reset();
 
   Strategy strategy = Strategy::kAfterBackoff;
-  const auto flight = std::find_if(in_flight_.begin(), in_flight_.end(), [&](const auto& p) {
-    return !p.done && p.uid == uid;
-  });
+  const auto flight = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                   [&](const auto& p) { return !p.done && p.uid == uid; });
   const bool rejected = !pod.unschedulable_plugins.empty() || !pod.pending_plugins.empty();
   if (rejected && flight != in_flight_.end()) {
     strategy = Strategy::kSkip;
@@ -375,6 +374,7 @@ void SchedulingQueue::add_unschedulable(const Call& call, QueuedPod pod) {
       const InFlightEvent& e = events_[static_cast<size_t>(i - first_event_)];
       const Strategy s = worth_requeuing(call, pod, e.event, e.objects);
       if (s == Strategy::kSkip) continue;
+      call.host.woken(pod, e.event, e.objects);
       strategy = s;
       if (s == Strategy::kImmediately) break;
     }
@@ -403,13 +403,15 @@ void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const Event
     if (pod.gated()) {
       bool registered = false;
       for (const QueueHost::Interest& i : call.host.interests(pod.profile)) {
-        registered = registered || (i.plugin == pod.gating_plugin &&
-                                    i.registration.event.matches(event));
+        registered =
+            registered || (i.plugin == pod.gating_plugin && i.registration.event.matches(event));
       }
       if (!registered) continue;
     }
     const Strategy strategy = worth_requeuing(call, pod, event, objects);
-    if (strategy != Strategy::kSkip) requeue(call, slot, strategy);
+    if (strategy == Strategy::kSkip) continue;
+    call.host.woken(pod, event, objects);
+    requeue(call, slot, strategy);
   }
   record(event, objects);
 }
@@ -464,7 +466,9 @@ void SchedulingQueue::on_time(const Call& call) {
   }
   for (const uint32_t slot : old) {
     const Strategy s = worth_requeuing(call, slots_[slot].pod, kWildcardEvent, {});
-    if (s != Strategy::kSkip) requeue(call, slot, s);
+    if (s == Strategy::kSkip) continue;
+    call.host.woken(slots_[slot].pod, kWildcardEvent, {});
+    requeue(call, slot, s);
   }
   if (!old.empty()) record(kWildcardEvent, {});
 }

@@ -31,7 +31,7 @@ struct QueueOptions {
 struct QueuedPod {
   PodInfoRef pod;
   uint32_t profile = 0;
-  api::Time timestamp;   // of arrival, or of the last failed attempt
+  api::Time timestamp;  // of arrival, or of the last failed attempt
   uint64_t sequence = 0;
   int32_t attempts = 0;
   int32_t unschedulable_count = 0;
@@ -57,6 +57,8 @@ class QueueHost {
   virtual std::span<const Interest> interests(uint32_t profile) const = 0;
   virtual bool hint(const Interest& interest, const QueuedPod& pod,
                     const EventObjects& objects) const = 0;
+  // An event is about to let the pod try again.
+  virtual void woken(const QueuedPod&, ClusterEvent, const EventObjects&) {}
 };
 
 class SchedulingQueue {
@@ -166,7 +168,7 @@ class SchedulingQueue {
   Heap error_backoff_;
   std::set<std::pair<uint64_t, uint32_t>> pool_;          // by order of arrival
   std::set<std::pair<api::Time, uint32_t>> pool_by_age_;  // those that are not gated
-  int64_t leftover_ticks_ = 0;  // leftover flushes so far
+  int64_t leftover_ticks_ = 0;                            // leftover flushes so far
   std::deque<InFlightPod> in_flight_;
   std::deque<InFlightEvent> events_;
   uint64_t first_event_ = 0;  // number of events_.front()

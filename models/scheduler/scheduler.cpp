@@ -60,6 +60,9 @@ struct Scheduler::Host final : QueueHost {
     }
     return true;
   }
+  void woken(const QueuedPod& pod, ClusterEvent event, const EventObjects& objects) override {
+    if (self.scratch_.observer) self.scratch_.observer->woken(*pod.pod, event, objects);
+  }
   Scheduler& self;
   client::ControlContext& ctx;
 };
@@ -620,8 +623,8 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
 }
 
 const Decision& Scheduler::decide(client::ControlContext& ctx, size_t profile_index,
-                                  const PodInfoRef& pod,
-                                  std::vector<Profile::PluginScores>* detail) {
+                                  const PodInfoRef& pod, std::vector<Profile::PluginScores>* detail,
+                                  bool remember) {
   Decision& d = scratch_.decision;
   d.clear();
   cluster_.refresh();
@@ -635,7 +638,7 @@ const Decision& Scheduler::decide(client::ControlContext& ctx, size_t profile_in
   }
   Profile& profile = profiles_[profile_index];
   Cycle cycle{ctx, cluster_,        queue_.nominator,      profile,
-              pod, &scratch_.state, &scratch_.preemptions, options_.remember_verdicts};
+              pod, &scratch_.state, &scratch_.preemptions, remember && options_.remember_verdicts};
   if (!find_feasible(cycle, profile_index, &d)) return d;
   if (d.feasible.empty()) {
     d.kind = Decision::Kind::kRejected;
@@ -682,8 +685,11 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   if (cluster_.is_assumed(pod->uid())) return queue_.done(pod->uid());
 
   scratch_.observed.clear();
+  using Detail = AttemptObserver::Detail;
+  const Detail detail = scratch_.observer ? scratch_.observer->detail(*pod) : Detail::kDecision;
   const Decision& d =
-      decide(ctx, queued.profile, pod, scratch_.observe_scores ? &scratch_.observed : nullptr);
+      decide(ctx, queued.profile, pod, detail == Detail::kDecision ? nullptr : &scratch_.observed,
+             detail != Detail::kReasons);
   if (scratch_.observer) scratch_.observer->decided(*pod, d, scratch_.observed);
   Profile& profile = profiles_[queued.profile];
   Cycle cycle{ctx, cluster_,        queue_.nominator,      profile,
@@ -714,6 +720,9 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   std::vector<Preemption> plans = std::move(scratch_.preemptions);
   scratch_.preemptions.clear();
   fail(ctx, std::move(queued), failure);
+  if (scratch_.observer) {
+    for (const Preemption& p : plans) scratch_.observer->preempting(p);
+  }
   for (Preemption& p : plans) start_preemption(ctx, std::move(p), profile_index);
 }
 

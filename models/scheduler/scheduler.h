@@ -82,16 +82,26 @@ struct Decision {
   }
 };
 
-// Sees every attempt to schedule a pod. For tests: no part of the scheduler's state, copies of a
-// scheduler have none.
+// Sees every attempt to schedule a pod, for tests and explanations. Not part of the scheduler's
+// state: copies of a scheduler have none.
 class AttemptObserver {
  public:
   virtual ~AttemptObserver() = default;
+  // How much decided() is to hear about a pod. The decision is the same, only slower to come by.
+  enum class Detail : uint8_t {
+    kDecision,
+    kScores,   // every plugin's scores too: totals are not taken from memory
+    kReasons,  // and why each node was rejected: the plain path
+  };
+  virtual Detail detail(const PodInfo&) const { return Detail::kDecision; }
+  // An event lets a waiting pod try again, at once or after its backoff.
+  virtual void woken(const PodInfo&, ClusterEvent, const EventObjects&) {}
   virtual void decided(const PodInfo& pod, const Decision& decision,
                        const std::vector<Profile::PluginScores>& scores) = 0;
   // The attempt failed, in the cycle or on the way to the node.
   virtual void failed(const PodInfo& pod, bool rejected, const std::string& message,
                       const Nominating& nominating) = 0;
+  virtual void preempting(const Preemption&) {}
 };
 
 class Scheduler final : public client::ControlLoop {
@@ -116,20 +126,18 @@ class Scheduler final : public client::ControlLoop {
 
   // Runs filters and scores for a pod on the current snapshot; moves the start index, touches
   // nothing else. `detail`, if given, gets every plugin's scores. Valid until the next call.
+  // `remember` false: the plain path, which says why each node was rejected.
   const Decision& decide(client::ControlContext& ctx, size_t profile, const PodInfoRef& pod,
-                         std::vector<Profile::PluginScores>* detail = nullptr);
+                         std::vector<Profile::PluginScores>* detail = nullptr,
+                         bool remember = true);
 
   ClusterCache& cluster() { return cluster_; }
   const SchedulingQueue& queue() const { return queue_; }
   const Profile& profile(size_t i = 0) const { return profiles_[i]; }
   size_t profiles() const { return profiles_.size(); }
   size_t next_start() const { return next_start_; }
-  // `scores`: whether the plugins' scores are wanted too; they cost the shortcut through remembered
-  // verdicts.
-  void observe(AttemptObserver* observer, bool scores) {
-    scratch_.observer = observer;
-    scratch_.observe_scores = scores;
-  }
+  // The observer must live as long as it is set; nullptr takes it away.
+  void observe(AttemptObserver* observer) { scratch_.observer = observer; }
 
  private:
   void follow_preference(Decision* decision) const;
@@ -191,7 +199,6 @@ class Scheduler final : public client::ControlLoop {
     NodeVerdicts verdicts;
     NodeVerdicts::Entry* remembered = nullptr;  // of this cycle's pod, if it may be used
     AttemptObserver* observer = nullptr;
-    bool observe_scores = false;
     std::vector<Profile::PluginScores> observed;
     Scratch() = default;
     Scratch(const Scratch&) {}

@@ -51,16 +51,17 @@ Json words(const scheduler::Status& status) {
 
 class CaseRunner final : public scheduler::AttemptObserver {
  public:
-  CaseRunner(scheduler::SchedulerOptions options, Path path) : loop_(std::move(options)) {
+  CaseRunner(scheduler::SchedulerOptions options, Path path)
+      : loop_(std::move(options)), path_(path) {
     ctx_.prepare(loop_);
     for (const api::Kind kind : kAlwaysThere) ctx_.writable(kind);
-    loop_.observe(this, path == Path::kPlain);
+    loop_.observe(this);
     loop_.start(ctx_);
   }
 
   // Observes nothing any more, and lets the scheduler work on an object.
   void put_quietly(const api::ObjectRef& object) {
-    loop_.observe(nullptr, false);
+    loop_.observe(nullptr);
     put(api::clone(*object));
     settle();
   }
@@ -104,6 +105,9 @@ class CaseRunner final : public scheduler::AttemptObserver {
     return out;
   }
 
+  Detail detail(const scheduler::PodInfo&) const override {
+    return path_ == Path::kPlain ? Detail::kScores : Detail::kDecision;
+  }
   void decided(const scheduler::PodInfo& pod, const scheduler::Decision& d,
                const std::vector<scheduler::Profile::PluginScores>& scores) override {
     finish_attempt();
@@ -272,6 +276,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
 
   test::FakeControl ctx_;
   scheduler::Scheduler loop_;
+  Path path_;
   const api::Time epoch_ = ctx_.now();
   uint64_t version_ = 0;
   int64_t binds_ = 0;

@@ -1,0 +1,88 @@
+// Why a pod is on its node, or on none: every attempt to schedule it, with the nodes that were
+// rejected and why, the scores of the others, the tie, preemption, and what the pod waited for.
+//
+// Nothing of this is recorded in a run. It is found by running the scenario again under an
+// observer, which changes no decision; other pods are decided as fast as ever.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/api/json.h"
+#include "models/scheduler/scheduler.h"
+#include "sim/time.h"
+#include "sim/world.h"
+
+namespace mainspring::scenarios {
+
+struct SchedulingAttempt {
+  // What let the pod try again after the attempt before; empty for the first.
+  struct Wakeup {
+    sim::SimTime at;
+    std::string event;   // "NodeAdd", as Kubernetes' metrics call it
+    std::string object;  // "node/general-4"; may be empty
+  };
+  // Nodes that one plugin rejected for the same reasons.
+  struct Rejection {
+    std::string plugin;
+    std::vector<std::string> reasons;
+    std::vector<std::string> nodes;
+  };
+  struct Candidate {
+    std::string node;
+    std::vector<int64_t> scores;  // weighted, by plugin
+    int64_t total = 0;
+  };
+  struct Victims {
+    std::string node;
+    std::vector<std::string> pods;
+  };
+  std::vector<Wakeup> wakeups;
+  sim::SimTime at;
+  size_t nodes = 0;  // in the cluster
+  std::vector<Rejection> rejections;
+  std::vector<std::string> plugins;   // that scored; none if a single node passed
+  std::vector<Candidate> candidates;  // nodes that passed, in the order of the walk
+  std::string node;                   // chosen; empty: none
+  size_t ties = 0;                    // candidates with the greatest total, if any were scored
+  // Of a failure, in the cycle or on the way to the node: what the event FailedScheduling says.
+  std::string message;
+  std::vector<Victims> preemptions;
+  std::string nominated_node;
+};
+
+// Collects the attempts of one pod. Must outlive its place as the scheduler's observer.
+class PlacementObserver final : public scheduler::AttemptObserver {
+ public:
+  PlacementObserver(const sim::World& world, scheduler::Scheduler& scheduler, std::string pod)
+      : world_(world), scheduler_(scheduler), pod_(std::move(pod)) {}
+
+  Detail detail(const scheduler::PodInfo& pod) const override {
+    return is_meant(pod) ? Detail::kReasons : Detail::kDecision;
+  }
+  void woken(const scheduler::PodInfo& pod, scheduler::ClusterEvent event,
+             const scheduler::EventObjects& objects) override;
+  void decided(const scheduler::PodInfo& pod, const scheduler::Decision& decision,
+               const std::vector<scheduler::Profile::PluginScores>& scores) override;
+  void failed(const scheduler::PodInfo& pod, bool rejected, const std::string& message,
+              const scheduler::Nominating& nominating) override;
+  void preempting(const scheduler::Preemption& preemption) override;
+
+  const std::vector<SchedulingAttempt>& attempts() const { return attempts_; }
+
+ private:
+  bool is_meant(const scheduler::PodInfo& pod) const { return pod.key == pod_; }
+  std::string node_name(uint32_t slot) const;
+
+  const sim::World& world_;
+  scheduler::Scheduler& scheduler_;
+  std::string pod_;  // "namespace/name"
+  std::vector<SchedulingAttempt> attempts_;
+  std::vector<SchedulingAttempt::Wakeup> wakeups_;  // since the last attempt
+};
+
+api::Json placement_json(const std::string& pod, const std::vector<SchedulingAttempt>& attempts);
+
+}  // namespace mainspring::scenarios

@@ -1,0 +1,97 @@
+"""`mainspring explain pod`: why a pod of a recorded run is on its node, or on none."""
+
+import json
+
+import pytest
+
+PODS = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: first}
+spec:
+  terminationGracePeriodSeconds: 0
+  containers:
+    - {name: c, image: example/c:1, resources: {requests: {cpu: 1500m}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: second}
+spec:
+  containers:
+    - {name: c, image: example/c:1, resources: {requests: {cpu: 1500m}}}
+"""
+SCENARIO = """\
+apiVersion: mainspring.dev/v1
+kind: Scenario
+metadata: {name: waiting}
+horizon: 2m
+cluster:
+  nodePools:
+    - {name: small, count: 1, cpu: "2"}
+manifests: [pods.yaml]
+timeline:
+  - {at: 1m, kubectl: delete pod first}
+"""
+
+
+@pytest.fixture
+def waited(mainspring, folder):
+    """A run in which `second` waits a minute for `first` to go."""
+    (folder / "pods.yaml").write_text(PODS)
+    (folder / "waiting.yaml").write_text(SCENARIO)
+    done = mainspring("run", "waiting.yaml", "--quiet", "--out", "out")
+    assert done.returncode == 0, done.stderr
+
+
+def explain(mainspring, pod, *words):
+    done = mainspring("explain", "pod", pod, "--run", "out", "-o", "json", *words)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["attempts"]
+
+
+def test_scores_add_up_and_the_chosen_node_has_the_greatest_total(mainspring, recorded):
+    names = mainspring("get", "pods", "--run", "out", "-o", "name").stdout.split()
+    for name in names:
+        attempt = explain(mainspring, name.removeprefix("pod/"))[-1]
+        totals = {c["node"]: c["total"] for c in attempt["candidates"]}
+        assert len(totals) == 2
+        assert all(sum(c["scores"].values()) == c["total"] for c in attempt["candidates"])
+        assert totals[attempt["node"]] == max(totals.values())
+        assert attempt["ties"] == list(totals.values()).count(max(totals.values()))
+
+
+def test_a_pod_that_waited_tells_for_what(mainspring, waited):
+    early, refused, placed = explain(mainspring, "second")
+    assert early["rejected"][0]["plugin"] == "TaintToleration"  # the node is not ready yet
+    assert refused["node"] == ""
+    assert refused["rejected"] == [
+        {"plugin": "NodeResourcesFit", "reasons": ["Insufficient cpu"], "nodes": ["small-1"]}
+    ]
+    assert refused["message"].startswith("0/1 nodes are available: 1 Insufficient cpu.")
+    assert [(w["event"], w["object"]) for w in placed["wokenBy"]] == [
+        ("AssignedPodDelete", "pod/default/first")
+    ]
+    assert placed["node"] == "small-1" and placed["at"].startswith("1m")
+
+
+def test_at_leaves_out_what_came_later(mainspring, waited):
+    everything = explain(mainspring, "default/second")
+    assert explain(mainspring, "default/second", "--at", "30s") == everything[:-1]
+
+
+def test_the_table_shows_attempts_one_by_one(mainspring, waited):
+    out = mainspring("explain", "pod", "second", "--run", "out").stdout
+    assert "Attempt 1 at" in out and "no node" in out
+    assert "AssignedPodDelete of pod/default/first lets it try again" in out
+    assert "small-1 is the only node found to fit" in out
+
+
+def test_what_cannot_be_explained_is_said(mainspring, folder, waited):
+    nobody = mainspring("explain", "pod", "third", "--run", "out")
+    assert nobody.returncode == 1 and "no attempt to schedule pod default/third" in nobody.stderr
+    assert mainspring("explain", "pod", "second").returncode == 2
+    assert mainspring("explain", "deploy", "web", "--run", "out").returncode == 2
+    assert mainspring("explain", "pod", "second", "--run", "nowhere").returncode == 3
+    (folder / "pods.yaml").write_text(PODS.replace("1500m", "1600m"))
+    changed = mainspring("explain", "pod", "second", "--run", "out")
+    assert changed.returncode == 3 and "changed since the run" in changed.stderr
