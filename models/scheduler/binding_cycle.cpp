@@ -173,16 +173,19 @@ void Scheduler::hear_permits(client::ControlContext& ctx) {
     }
     Binding b = std::move(it->second);
     bindings_.erase(it);
-    // The queue hears of the freed room after the pod is back in it, and not for the pod itself.
     const bool freed = release(ctx, b);
     NodeStatuses one;
     one.list.emplace_back(0, verdict);
-    const PodInfoRef pod = b.assumed;
-    b.queued.unschedulable_plugins.insert(verdict.plugin());
+    if (verdict.plugin() == kNoPlugin) {
+      b.queued.unschedulable_plugins.insert_framework();
+    } else {
+      b.queued.unschedulable_plugins.insert(verdict.plugin());
+    }
     fail(ctx, std::move(b.queued),
-         {.rejected = true, .message = rejection_histogram(1, one), .in_cycle = false});
-    if (!freed) continue;
-    move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = pod}, std::nullopt, pod->uid());
+         {.rejected = true,
+          .message = rejection_histogram(1, one),
+          .in_cycle = false,
+          .room = freed ? b.assumed : PodInfoRef()});
   }
 }
 
@@ -258,12 +261,22 @@ bool Scheduler::release(client::ControlContext& ctx, const Binding& b) {
   return held;
 }
 
+// The room that the pod held is free. A pod that was rejected is back in the queue by then and does
+// not hear of it: its own room does not help it.
+void Scheduler::tell_of_room(client::ControlContext& ctx, const PodInfoRef& pod, bool rejected) {
+  move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = pod}, std::nullopt,
+           rejected ? pod->uid() : api::Str());
+}
+
 void Scheduler::give_up(client::ControlContext& ctx, Binding b, const Status& why) {
-  if (release(ctx, b)) {
-    move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = b.assumed});
-  }
+  const bool freed = release(ctx, b);
+  const bool rejected = why.is_rejected();
+  if (freed && !rejected) tell_of_room(ctx, b.assumed, false);
   fail(ctx, std::move(b.queued),
-       {.rejected = why.is_rejected(), .message = why.message(), .in_cycle = false});
+       {.rejected = rejected,
+        .message = why.message(),
+        .in_cycle = false,
+        .room = freed && rejected ? b.assumed : PodInfoRef()});
 }
 
 // A pod is being deleted, or gone, on its way to its node: what it holds is free at once. Its

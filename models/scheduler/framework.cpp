@@ -236,10 +236,14 @@ std::vector<QueueHost::Interest> Profile::interests() const {
   return out;
 }
 
-Status Profile::run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod) const {
-  for (Plugin* p : at(kPreEnqueue)) {
-    Status s = p->pre_enqueue(ctx, pod);
-    if (!s.ok()) return s.set_plugin(p->id());
+Status Profile::run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod,
+                                PluginId first) const {
+  for (const bool firsts_turn : {true, false}) {
+    for (Plugin* p : at(kPreEnqueue)) {
+      if ((p->id() == first) != firsts_turn) continue;
+      Status s = p->pre_enqueue(ctx, pod);
+      if (!s.ok()) return s.set_plugin(p->id());
+    }
   }
   return {};
 }

@@ -89,7 +89,9 @@ class Profile {
   // Every plugin's registered events, in order of the plugins.
   std::vector<QueueHost::Interest> interests() const;
 
-  Status run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod) const;
+  // `first`: the plugin that holds the pod back, if one does. It is asked before the others.
+  Status run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod,
+                         PluginId first) const;
   // `restricted`: the nodes the plugins allow, if any restricts. `rejectors` gets the plugins that
   // rejected the pod or restricted the nodes.
   Status run_pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* restricted,

@@ -28,6 +28,14 @@ class Nominator {
     if (list->second.empty()) by_node_.erase(list);
     node_of_.erase(it);
   }
+  // Another state of a pod takes the place of the one that is promised a node, if it is.
+  void replace(const PodInfoRef& pod) {
+    const auto it = node_of_.find(pod->uid());
+    if (it == node_of_.end()) return;
+    for (PodInfoRef& p : by_node_.find(it->second)->second) {
+      if (p->uid() == pod->uid()) p = pod;
+    }
+  }
   // The pods promised to a node, in order of their nomination.
   std::span<const PodInfoRef> on(const api::Str& node) const {
     if (by_node_.empty()) return {};

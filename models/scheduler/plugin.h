@@ -29,7 +29,7 @@
 namespace mainspring::scheduler {
 
 inline constexpr int64_t kMaxNodeScore = 100;
-inline constexpr size_t kMaxPlugins = 64;
+inline constexpr size_t kMaxPlugins = 63;
 
 // The extension points, as bits.
 using Points = uint32_t;

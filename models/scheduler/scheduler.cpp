@@ -17,11 +17,48 @@ constexpr uint64_t kVictimBits = 16;
 constexpr uint64_t kVictimMask = (uint64_t{1} << kVictimBits) - 1;
 constexpr uint64_t kDeleting = uint64_t{1} << (kVictimBits - 1);  // second request of a victim
 constexpr uint64_t kClearing = kVictimMask;                       // a nomination being cleared
+constexpr size_t kPreemptionWorkers = 16;  // parallelism of KubeSchedulerConfiguration
+
+// How many victims a worker takes at a time (parallelize.chunkSizeFor).
+size_t preemption_chunk(size_t victims) {
+  const size_t most = victims / kPreemptionWorkers + 1;
+  size_t root = 1;
+  while ((root + 1) * (root + 1) <= victims) ++root;
+  return std::min(root, most);
+}
 
 std::string truncated(std::string message) {
   if (message.size() <= kNoteLimit) return message;
   message.resize(kNoteLimit - 4);
   return message + " ...";
+}
+
+// A patch of the parts of a pod's status that are given, as util.PatchPodStatus makes it: what
+// others wrote meanwhile stays.
+client::Request status_patch(const api::Pod& pod, const api::PodCondition* condition,
+                             const api::Str* nominated) {
+  api::Json status = api::Json::object();
+  if (condition) {
+    api::Json json = api::Json::object();
+    json.set("type", condition->type);
+    json.set("status", condition->status);
+    json.set("reason", condition->reason);
+    json.set("message", condition->message);
+    json.set("observedGeneration", condition->observed_generation);
+    json.set("lastTransitionTime", api::format_time(condition->last_transition_time));
+    status.set("conditions", api::Json::array({json}));
+  }
+  if (nominated) {
+    status.set("nominatedNodeName", nominated->empty() ? api::Json() : api::Json(*nominated));
+  }
+  client::Request request;
+  request.verb = client::Verb::kPatchStatusJson;
+  request.patch_type = client::PatchType::kStrategicMerge;
+  request.kind = api::Kind::Pod;
+  request.ns = pod.metadata.namespace_;
+  request.name = pod.metadata.name;
+  request.patch = api::Json::object({{"status", status}});
+  return request;
 }
 
 SchedulingQueue make_queue(const SchedulerOptions& o) {
@@ -40,11 +77,10 @@ bool visible(const PodRef& pod) {
 struct Scheduler::Host final : QueueHost {
   Host(Scheduler& s, client::ControlContext& c) : self(s), ctx(c) {}
   void pre_enqueue(QueuedPod& pod) override {
-    Status s = self.profiles_[pod.profile].run_pre_enqueue(ctx, *pod.pod);
+    const Profile& profile = self.profiles_[pod.profile];
+    Status s = profile.run_pre_enqueue(ctx, *pod.pod, pod.gating_plugin);
     pod.gating_plugin = s.ok() ? kNoPlugin : s.plugin();
-    if (s.ok()) return;
-    (s.code() == Code::kPending ? pod.pending_plugins : pod.unschedulable_plugins)
-        .insert(s.plugin());
+    if (!s.ok()) pod.unschedulable_plugins.insert(s.plugin());
   }
   std::span<const Interest> interests(uint32_t profile) const override {
     if (profile >= self.interests_.size()) return {};
@@ -291,6 +327,7 @@ void Scheduler::node_event(client::ControlContext& ctx, const client::WatchEvent
 // ---- the loop
 
 void Scheduler::pump(client::ControlContext& ctx) {
+  hear_permits(ctx);
   // One pod at a time; what a cycle causes comes back as calls of its own.
   while (!patching_ && queue_.has_ready()) {
     if (busy_until_ && ctx.now() < busy_until_) return;
@@ -351,7 +388,11 @@ void Scheduler::on_outcome(client::ControlContext& ctx, client::Cookie c,
       break;
     }
     case kStatus:
-      if (id != 0) patching_ = false;
+      if (id == 0) {
+        patching_ = false;
+      } else if (const auto room = rooms_.extract(id)) {
+        tell_of_room(ctx, room.mapped(), true);
+      }
       break;
     case kPreempt:
       preemption_outcome(ctx, id, outcome);
@@ -675,11 +716,23 @@ void Scheduler::follow_preference(Decision* d) const {
   }
 }
 
+// A pod that was taken from the queue and not put back keeps the node it was promised, but only its
+// name is known there: it takes a place among the node's pods, and nothing else.
+void Scheduler::forget_claims(const PodInfo& pod) {
+  if (queue_.nominator.node_of(pod.uid()).empty()) return;
+  api::Ref<api::Pod> bare = api::make<api::Pod>();
+  bare->metadata.namespace_ = pod.ns();
+  bare->metadata.name = pod.pod->metadata.name;
+  bare->metadata.uid = pod.uid();
+  queue_.nominator.replace(cluster_.make_pod_info(PodRef(bare)));
+}
+
 void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   const PodInfoRef pod = queued.pod;
   if (pod->terminating) {
     recorder_.event_v1(ctx, *pod->pod, "Warning", "FailedScheduling", "Scheduling",
                        "skip schedule deleting pod: " + pod->key.str());
+    forget_claims(*pod);
     return queue_.done(pod->uid());
   }
   if (cluster_.is_assumed(pod->uid())) return queue_.done(pod->uid());
@@ -729,6 +782,20 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
 // ---- failure
 
 void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure) {
+  const uint64_t id = failure.in_cycle ? 0 : ++next_id_;
+  const bool patching = take_back(ctx, std::move(queued), failure, id);
+  if (failure.in_cycle) patching_ = patching;
+  if (!failure.room) return;
+  if (patching) {
+    rooms_.emplace(id, failure.room);
+  } else {
+    tell_of_room(ctx, failure.room, true);
+  }
+}
+
+// The pod goes back to the queue, and its status says why. True if that is on its way to the API.
+bool Scheduler::take_back(client::ControlContext& ctx, QueuedPod queued, const Failure& failure,
+                          uint64_t id) {
   Host host(*this, ctx);
   const PodInfoRef pod = queued.pod;
   const api::Pod& seen = *pod->pod;
@@ -736,8 +803,13 @@ void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failur
     scratch_.observer->failed(*pod, failure.rejected, failure.message, failure.nominating);
   }
   const PodRef newest = ctx.cache(api::Kind::Pod).get_ref<api::Pod>(pod->ns(), seen.metadata.name);
-  const bool waiting = newest && newest->spec.node_name.empty() &&
-                       newest->metadata.uid == pod->uid() && visible(newest);
+  const bool unbound = newest && newest->spec.node_name.empty() && visible(newest);
+  const bool waiting = unbound && newest->metadata.uid == pod->uid();
+  // Another pod has taken its name: nothing is said, for it would be said of that one.
+  if (unbound && !waiting) {
+    queue_.done(pod->uid());
+    return false;
+  }
   if (waiting) {
     queued.pod = cluster_.make_pod_info(newest);
     const PodInfoRef current = queued.pod;
@@ -758,72 +830,95 @@ void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failur
   condition.message = failure.message;
   condition.observed_generation = seen.metadata.generation;
   condition.last_transition_time = ctx.now().truncated_to_second();
-  api::Ref<api::Pod> patched = api::clone(seen);
-  bool changed = api::set_pod_condition(patched->status, condition);
-  // The patch says only what changed against the pod of the cycle: what others wrote since stays.
-  if (waiting) patched->status.nominated_node_name = newest->status.nominated_node_name;
+  // Only what changed against the pod of the cycle is patched.
+  api::PodStatus status = seen.status;
+  const bool changed = api::set_pod_condition(status, condition);
+  const api::Str* nominated = nullptr;
   if (failure.nominating.override_ && seen.status.nominated_node_name != failure.nominating.node) {
-    patched->status.nominated_node_name = failure.nominating.node;
-    changed = true;
+    nominated = &failure.nominating.node;
   }
-  if (!changed) return;
-  client::Request request;
-  request.verb = client::Verb::kPatchStatus;
-  request.kind = api::Kind::Pod;
-  request.ns = pod->ns();
-  request.name = seen.metadata.name;
+  if (!changed && !nominated) return false;
+  client::Request request = status_patch(
+      seen, changed ? api::find_condition(status.conditions, condition.type) : nullptr, nominated);
   request.uid = pod->uid();
-  request.body = patched;
-  if (failure.in_cycle) patching_ = true;
-  ctx.submit(std::move(request), cookie(kStatus, failure.in_cycle ? 1 : 0));
+  ctx.submit(std::move(request), cookie(kStatus, id));
+  return true;
 }
 
 // ---- preemption
 
+// What Kubernetes does beside the cycle, in a goroutine of its own: one request after the other for
+// the nominations, a few workers for the victims but the last, then the last one.
 void Scheduler::start_preemption(client::ControlContext& ctx, Preemption plan, uint32_t profile) {
   const uint64_t job_id = ++next_id_;
   PreemptionJob job;
   job.profile = profile;
-  job.plan = std::move(plan);
   // Pods of lower priority that are promised the node may not fit any more.
-  for (const PodInfoRef& p : queue_.nominator.on(job.plan.node)) {
-    if (p->priority >= job.plan.preemptor->priority) continue;
-    const PodRef newest =
-        ctx.cache(api::Kind::Pod).get_ref<api::Pod>(p->ns(), p->pod->metadata.name);
-    if (!newest || newest->status.nominated_node_name.empty()) continue;
-    api::Ref<api::Pod> body = api::clone(*newest);
-    body->status.nominated_node_name = api::Str();
-    client::Request request;
-    request.verb = client::Verb::kPatchStatus;
-    request.kind = api::Kind::Pod;
-    request.ns = p->ns();
-    request.name = p->pod->metadata.name;
-    request.body = body;
-    ++job.outstanding;
-    ctx.submit(std::move(request), cookie(kPreempt, job_id << kVictimBits | kClearing));
+  for (const PodInfoRef& p : queue_.nominator.on(plan.node)) {
+    if (p->priority < plan.preemptor->priority) job.promised.push_back(p);
   }
-  const size_t victims = job.plan.victims.size();
-  job.outstanding += victims - 1;
+  job.plan = std::move(plan);
   preemptions_.emplace(job_id, std::move(job));
-  for (size_t i = 0; i + 1 < victims; ++i) {
-    if (preempt_victim(ctx, job_id, i)) --preemptions_.at(job_id).outstanding;
-  }
   advance_preemption(ctx, job_id);
 }
 
-// All victims but the last go together; the last one alone, once they are done.
+// Takes back the next nomination; false if none is left.
+bool Scheduler::clear_nomination(client::ControlContext& ctx, uint64_t job_id) {
+  PreemptionJob& job = preemptions_.at(job_id);
+  while (job.cleared < job.promised.size()) {
+    const PodInfo& p = *job.promised[job.cleared++];
+    const PodRef newest =
+        ctx.cache(api::Kind::Pod).get_ref<api::Pod>(p.ns(), p.pod->metadata.name);
+    if (!newest || newest->status.nominated_node_name.empty()) continue;
+    const api::Str none;
+    job.outstanding = 1;
+    ctx.submit(status_patch(*newest, nullptr, &none),
+               cookie(kPreempt, job_id << kVictimBits | kClearing));
+    return true;
+  }
+  return false;
+}
+
+// Begins with the victims of a worker, from the given one on.
+void Scheduler::work_on_victims(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
+  PreemptionJob& job = preemptions_.at(job_id);
+  const size_t n = job.plan.victims.size() - 1;
+  const size_t chunk = preemption_chunk(n);
+  for (size_t i = victim; i < n && !job.cancelled;) {
+    if (!preempt_victim(ctx, job_id, i)) {
+      ++job.outstanding;
+      return;
+    }
+    i = job.after(i, chunk);
+  }
+}
+
+// Goes on when no request is outstanding. The last victim is left alone if one could not be
+// deleted.
 void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id) {
   PreemptionJob& job = preemptions_.at(job_id);
-  if (job.outstanding > 0) return;
+  if (job.outstanding > 0 || clear_nomination(ctx, job_id)) return;
+  const size_t others = job.plan.victims.size() - 1;
+  if (!job.started) {
+    job.started = true;
+    const size_t chunk = preemption_chunk(others);
+    for (size_t w = 0; w < kPreemptionWorkers && job.unclaimed < others; ++w) {
+      const size_t first = job.unclaimed;
+      job.unclaimed += chunk;
+      work_on_victims(ctx, job_id, first);
+    }
+    if (job.outstanding > 0) return;
+  }
   auto* plugin =
       static_cast<DefaultPreemption*>(profiles_[job.profile].find(DefaultPreemption::kName));
   const api::Str& uid = job.plan.preemptor->uid();
   if (!job.last_started && !job.cancelled) {
     job.last_started = true;
-    job.outstanding = 1;
     if (plugin) plugin->last_victim(uid, *job.plan.victims.back());
-    if (!preempt_victim(ctx, job_id, job.plan.victims.size() - 1)) return;
-    job.outstanding = 0;
+    if (!preempt_victim(ctx, job_id, others)) {
+      job.outstanding = 1;
+      return;
+    }
   }
   if (plugin) plugin->finish(uid);
   if (job.failed) {
@@ -855,22 +950,8 @@ bool Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, siz
     delete_victim(ctx, job_id, victim);
     return false;
   }
-  api::Json json = api::Json::object();
-  json.set("type", "DisruptionTarget");
-  json.set("status", "True");
-  json.set("reason", "PreemptionByScheduler");
-  json.set("message", message);
-  json.set("observedGeneration", pod.metadata.generation);
-  json.set("lastTransitionTime", api::format_time(condition.last_transition_time));
-  client::Request request;
-  request.verb = client::Verb::kPatchStatusJson;
-  request.patch_type = client::PatchType::kStrategicMerge;
-  request.kind = api::Kind::Pod;
-  request.ns = pod.metadata.namespace_;
-  request.name = pod.metadata.name;
-  request.patch = api::Json::object(
-      {{"status", api::Json::object({{"conditions", api::Json::array({json})}})}});
-  ctx.submit(std::move(request), cookie(kPreempt, job_id << kVictimBits | victim));
+  ctx.submit(status_patch(pod, api::find_condition(status.conditions, condition.type), nullptr),
+             cookie(kPreempt, job_id << kVictimBits | victim));
   return false;
 }
 
@@ -898,15 +979,19 @@ void Scheduler::preemption_outcome(client::ControlContext& ctx, uint64_t id,
   PreemptionJob& job = it->second;
   const uint64_t step = id & kVictimMask;
   if (step == kClearing) {
-    if (!outcome.ok()) job.failed = true;
+    job.failed = job.failed || !outcome.ok();
   } else {
     const size_t victim = step & ~kDeleting;
     const bool deleting = (step & kDeleting) != 0;
-    if (outcome.ok() && !deleting) return delete_victim(ctx, job_id, victim);
-    if (outcome.ok()) {
+    if (outcome.ok() && !deleting && !job.cancelled) return delete_victim(ctx, job_id, victim);
+    if (outcome.ok() && deleting) {
       preempted(ctx, job, victim);
-    } else if (!outcome.not_found()) {
+    } else if (!outcome.ok() && !outcome.not_found()) {
       job.failed = job.cancelled = true;
+    }
+    if (!job.last_started) {
+      work_on_victims(ctx, job_id,
+                      job.after(victim, preemption_chunk(job.plan.victims.size() - 1)));
     }
   }
   --job.outstanding;

@@ -174,10 +174,22 @@ class Scheduler final : public client::ControlLoop {
   struct PreemptionJob {
     Preemption plan;
     uint32_t profile = 0;
-    size_t outstanding = 0;
+    std::vector<PodInfoRef> promised;  // of lower priority, nominated to the node
+    size_t cleared = 0;                // of these
+    size_t unclaimed = 0;              // victims from here on are no worker's yet
+    size_t outstanding = 0;            // requests
+    bool started = false;              // with the victims
     bool last_started = false;
     bool failed = false;     // something: the preemptor is to try again
-    bool cancelled = false;  // a victim could not be deleted: the last one is left alone
+    bool cancelled = false;  // a victim could not be deleted: what was not begun is left alone
+
+    // The victim that a worker turns to after one, with chunks of some size.
+    size_t after(size_t victim, size_t chunk) {
+      if ((victim + 1) % chunk != 0) return victim + 1;
+      const size_t next = unclaimed;
+      unclaimed += chunk;
+      return next;
+    }
   };
   // Memory of the cycle, kept from one to the next; never part of the state.
   // Positions one after another in the list of nodes.
@@ -222,6 +234,7 @@ class Scheduler final : public client::ControlLoop {
   void pump(client::ControlContext& ctx);
   void arm(client::ControlContext& ctx);
   void schedule_one(client::ControlContext& ctx, QueuedPod queued);
+  void forget_claims(const PodInfo& pod);
   bool find_feasible(Cycle& cycle, size_t profile, Decision* d);
   bool try_nominated(Cycle& cycle, Decision* d);
   bool may_remember(const Cycle& cycle) const;
@@ -237,6 +250,7 @@ class Scheduler final : public client::ControlLoop {
   void send_binding(client::ControlContext& ctx, uint64_t id);
   void bound(client::ControlContext& ctx, Binding binding, const client::Outcome& outcome);
   void give_up(client::ControlContext& ctx, Binding binding, const Status& why);
+  void tell_of_room(client::ControlContext& ctx, const PodInfoRef& pod, bool rejected);
   // Unreserve and forget; whether the cache still held the pod.
   bool release(client::ControlContext& ctx, const Binding& binding);
   Binding* find_waiting(const api::Str& uid);
@@ -248,9 +262,14 @@ class Scheduler final : public client::ControlLoop {
     std::string message;
     Nominating nominating = Nominating::to({});
     bool in_cycle = true;  // the scheduling loop waits for the status patch
+    PodInfoRef room;  // free now: others hear of it once the status is patched
   };
   void fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure);
+  bool take_back(client::ControlContext& ctx, QueuedPod queued, const Failure& failure,
+                 uint64_t id);
   void start_preemption(client::ControlContext& ctx, Preemption plan, uint32_t profile);
+  bool clear_nomination(client::ControlContext& ctx, uint64_t job_id);
+  void work_on_victims(client::ControlContext& ctx, uint64_t job_id, size_t victim);
   // True if the victim is dealt with already.
   bool preempt_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim);
   void preempted(client::ControlContext& ctx, const PreemptionJob& job, size_t victim);
@@ -266,6 +285,7 @@ class Scheduler final : public client::ControlLoop {
   client::EventRecorder recorder_;
   std::map<uint64_t, Binding> bindings_;  // in order of their decision
   size_t waiting_ = 0;                    // bindings that Permit plugins hold up
+  std::map<uint64_t, PodInfoRef> rooms_;  // of rejected pods, by the patch of their status
   std::map<uint64_t, PreemptionJob> preemptions_;
   uint64_t next_id_ = 0;
   size_t chosen_ = 0;      // decisions for a node so far

@@ -15,7 +15,7 @@
 
 namespace mainspring::scheduler {
 
-// A plugin's number: its place in the registry, below 64. kNoPlugin stands for the framework.
+// A plugin's number: its place in the registry, below 63. kNoPlugin stands for the framework.
 using PluginId = int8_t;
 inline constexpr PluginId kNoPlugin = -1;
 
@@ -26,6 +26,8 @@ class PluginSet {
   constexpr void insert(PluginId id) {
     if (id >= 0) bits_ |= uint64_t{1} << id;
   }
+  // The framework itself rejected: no plugin's events concern it ("" among Kubernetes' names).
+  constexpr void insert_framework() { bits_ |= uint64_t{1} << 63; }
   constexpr void erase(PluginId id) {
     if (id >= 0) bits_ &= ~(uint64_t{1} << id);
   }

@@ -1,5 +1,7 @@
 #include "models/scheduler/plugins/default_preemption.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "models/api/types/policy.h"
@@ -53,6 +55,30 @@ void split_by_budgets(const client::ControlContext& ctx, const std::vector<PodIn
   }
 }
 
+// Nodes where removing pods may help, in the order of the node list.
+std::vector<uint32_t> potential_nodes(const ClusterCache& cluster, const NodeStatuses& statuses) {
+  std::vector<const Status*> explicit_status(cluster.slots(), nullptr);
+  for (const auto& [slot, status] : statuses.list) explicit_status[slot] = &status;
+  std::vector<uint32_t> potential;
+  for (const uint32_t slot : cluster.order()) {
+    const Status* s = explicit_status[slot] ? explicit_status[slot] : &statuses.absent;
+    if (s->code() == Code::kUnschedulable) potential.push_back(slot);
+  }
+  return potential;
+}
+
+// Errors as one, the way apimachinery's aggregate words them.
+std::string aggregate(std::vector<std::string> errors) {
+  std::vector<std::string> distinct;
+  for (std::string& e : errors) {
+    if (std::find(distinct.begin(), distinct.end(), e) == distinct.end()) {
+      distinct.push_back(std::move(e));
+    }
+  }
+  if (distinct.size() == 1) return distinct.front();
+  return fmt::format("[{}]", fmt::join(distinct, ", "));
+}
+
 }  // namespace
 
 std::vector<EventRegistration> DefaultPreemption::events() const {
@@ -72,7 +98,11 @@ Status DefaultPreemption::pre_enqueue(const client::ControlContext& ctx, const P
   const LastVictim& last = it->second;
   if (!last.name.empty()) {
     const auto* victim = ctx.cache(api::Kind::Pod).get<api::Pod>(last.ns, last.name);
-    if (!victim || victim->metadata.deletion_timestamp) return {};
+    // Pods that have ended are gone to the scheduler.
+    if (!victim || victim->metadata.deletion_timestamp || victim->status.phase == "Succeeded" ||
+        victim->status.phase == "Failed") {
+      return {};
+    }
   }
   return Status::unresolvable("waiting for the preemption for this pod to be finished");
 }
@@ -115,18 +145,12 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
     }
   }
 
-  // Nodes where removing pods may help, in the order of the node list.
-  std::vector<const Status*> explicit_status(cluster.slots(), nullptr);
-  for (const auto& [slot, status] : statuses.list) explicit_status[slot] = &status;
-  std::vector<uint32_t> potential;
-  for (const uint32_t slot : cluster.order()) {
-    const Status* s = explicit_status[slot] ? explicit_status[slot] : &statuses.absent;
-    if (s->code() == Code::kUnschedulable) potential.push_back(slot);
-  }
+  const std::vector<uint32_t> potential = potential_nodes(cluster, statuses);
   NodeStatuses verdicts;
   verdicts.absent = Status::unresolvable("Preemption is not helpful for scheduling");
   std::vector<Candidate> fine;
   std::vector<Candidate> violating;
+  std::vector<std::string> errors;
   if (!potential.empty()) {
     const size_t n = potential.size();
     const size_t wanted = candidates(n, args_);
@@ -137,14 +161,20 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
       c.node = slot;
       Status s = select_victims(cycle, cluster.node(slot), &c);
       if (!s.ok()) {
+        if (s.code() == Code::kError) errors.push_back(s.message());
         verdicts.list.emplace_back(slot, std::move(s));
         continue;
       }
-      (c.violations == 0 ? fine : violating).push_back(std::move(c));
+      if (c.violations == 0) {
+        fine.push_back(std::move(c));
+      } else if (violating.size() < wanted) {
+        violating.push_back(std::move(c));
+      }
       if (!fine.empty() && fine.size() + violating.size() >= wanted) break;
     }
   }
   for (Candidate& c : violating) fine.push_back(std::move(c));
+  if (fine.empty() && !errors.empty()) return Status::error(aggregate(errors));
   if (fine.empty()) {
     *nominating = Nominating::to({});
     return Status::unschedulable(rejection_histogram(cluster.node_count(), verdicts));

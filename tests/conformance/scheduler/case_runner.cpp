@@ -9,6 +9,7 @@
 
 #include "models/api/codec.h"
 #include "models/api/diagnostics.h"
+#include "models/api/patch.h"
 #include "models/api/pod_helpers.h"
 #include "models/scheduler/configuration.h"
 #include "tests/support/fake_control.h"
@@ -77,6 +78,11 @@ class CaseRunner final : public scheduler::AttemptObserver {
       const api::ObjectRef object = api::decode(*put, diagnostics);
       if (!object || !diagnostics.ok()) return diagnostics.to_text();
       this->put(api::clone(*object));
+    } else if (const Json* change = step.find("change")) {
+      api::Diagnostics diagnostics;
+      const api::ObjectRef parts = api::decode(*change, diagnostics);
+      if (!parts || !diagnostics.ok()) return diagnostics.to_text();
+      this->change(*change, api::as<api::Pod>(*parts));
     } else if (const Json* gone = step.find("delete")) {
       const api::KindInfo* info =
           api::find_kind((*gone)["apiVersion"].as_view(), (*gone)["kind"].as_view());
@@ -197,6 +203,32 @@ class CaseRunner final : public scheduler::AttemptObserver {
                  api::ObjectRef(std::move(object)));
   }
 
+  // Replaces the parts of a pod that `given` has, if there is such a pod.
+  void change(const Json& given, const api::Pod& parts) {
+    const api::ObjectRef* found =
+        ctx_.cache(api::Kind::Pod).find(parts.metadata.namespace_, parts.metadata.name);
+    if (!found) return;
+    api::Ref<api::Pod> pod = api::clone(api::as<api::Pod>(**found));
+    const auto has = [&](const char* section, const char* field) {
+      const Json* s = given.find(section);
+      return s && s->find(field);
+    };
+    if (has("metadata", "labels")) pod->metadata.labels = parts.metadata.labels;
+    if (has("metadata", "deletionTimestamp")) {
+      pod->metadata.deletion_timestamp = parts.metadata.deletion_timestamp;
+    }
+    if (has("spec", "tolerations")) pod->spec.tolerations = parts.spec.tolerations;
+    if (has("spec", "schedulingGates")) pod->spec.scheduling_gates = parts.spec.scheduling_gates;
+    if (has("status", "containerStatuses")) {
+      pod->status.container_statuses = parts.status.container_statuses;
+    }
+    if (has("status", "nominatedNodeName")) {
+      pod->status.nominated_node_name = parts.status.nominated_node_name;
+    }
+    if (has("status", "phase")) pod->status.phase = parts.status.phase;
+    put(std::move(pod));
+  }
+
   void remove(api::Kind kind, std::string_view ns, std::string_view name) {
     const api::ObjectRef* found = ctx_.cache(kind).find(ns, name);
     if (found) ctx_.deliver(loop_, client::WatchType::kDeleted, api::ObjectRef(*found));
@@ -250,18 +282,10 @@ class CaseRunner final : public scheduler::AttemptObserver {
         pod->status.start_time = epoch_ + api::Duration::seconds(++binds_);
         pod->status.nominated_node_name = api::Str();
         break;
-      case client::Verb::kPatchStatus:
-        pod->status = api::as<api::Pod>(*r.body).status;
-        break;
       case client::Verb::kPatchStatusJson: {
-        const Json& c = r.patch["status"]["conditions"][0];
-        api::PodCondition condition;
-        condition.type = c["type"].as_str();
-        condition.status = c["status"].as_str();
-        condition.reason = c["reason"].as_str();
-        condition.message = c["message"].as_str();
-        condition.last_transition_time = epoch_;
-        api::set_pod_condition(pod->status, condition);
+        api::Diagnostics problems;
+        const auto patched = api::apply_strategic_merge_patch(*pod, r.patch, problems);
+        pod->status = api::as<api::Pod>(*patched).status;
         break;
       }
       case client::Verb::kDelete:

@@ -75,6 +75,7 @@ class Case:
         self.steps: list[dict] = []
         self.nodes: dict[str, dict] = {}
         self.bound: list[dict] = []
+        self.arrived: list[dict] = []
         self.pods: list[tuple[str, str]] = []
         self.made = {"node": 0, "pod": 0, "pdb": 0}
         size = r.below(200)
@@ -219,6 +220,35 @@ class Case:
                     )
                 )
         self.put(node)
+
+    def change_pod(self):
+        """A pod's labels, tolerations, gates, resources in use, nomination or life changes."""
+        r = self.r
+        pod = r.pick(self.arrived if self.arrived and r.percent(75) else self.bound or self.arrived)
+        change: dict = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {k: pod["metadata"][k] for k in ("name", "namespace")},
+            "spec": {"containers": []},
+            "status": {},
+        }
+        what = r.below(7)
+        if what == 0:
+            change["metadata"]["labels"] = self.labels()
+        elif what < 3:
+            self.tolerations(change)
+            change["spec"]["tolerations"] += pod["spec"].get("tolerations", [])
+        elif what == 3:
+            change["spec"]["schedulingGates"] = []
+        elif what == 4:
+            changed = json.loads(json.dumps(pod))
+            self.resized(changed)
+            change["status"]["containerStatuses"] = changed["status"]["containerStatuses"]
+        elif what == 5 and self.has("nominated"):
+            change["status"]["nominatedNodeName"] = r.pick(["", "n0", "n1"])
+        else:
+            change["metadata"]["deletionTimestamp"] = EPOCH_TEXT.format(12, 0, 0)
+        self.steps.append({"change": change})
 
     # ---- selectors
 
@@ -777,6 +807,7 @@ class Case:
                 pod["metadata"]["name"] = name
                 pod["metadata"]["uid"] = f"uid-{name}"
             self.put(pod)
+            self.arrived.append(json.loads(json.dumps(pod)))
             self.pods.append((pod["metadata"]["namespace"], pod["metadata"]["name"]))
 
     def event(self):
@@ -803,8 +834,10 @@ class Case:
                     }
                 }
             )
-        elif what < 92:
+        elif what < 88:
             self.change_node()
+        elif what < 92 and (self.arrived or self.bound):
+            self.change_pod()
         elif what < 95 and self.bound:
             pod = r.pick(self.bound)
             pod["metadata"]["labels"] = self.labels()

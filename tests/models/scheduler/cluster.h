@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "models/api/diagnostics.h"
+#include "models/api/patch.h"
 #include "models/api/pod_helpers.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/core.h"
@@ -24,8 +26,7 @@ inline api::ResourceList resources(std::string_view cpu, std::string_view memory
 }
 
 inline api::Ref<api::Node> make_node(std::string_view name, std::string_view cpu = "4",
-                                     std::string_view memory = "32Gi",
-                                     std::string_view zone = "") {
+                                     std::string_view memory = "32Gi", std::string_view zone = "") {
   api::Ref<api::Node> n = api::make<api::Node>();
   n->metadata.name = name;
   n->metadata.uid = "uid-" + std::string(name);
@@ -37,8 +38,7 @@ inline api::Ref<api::Node> make_node(std::string_view name, std::string_view cpu
 }
 
 inline api::Ref<api::Pod> make_pod(std::string_view name, std::string_view cpu = "100m",
-                                   std::string_view memory = "500Mi",
-                                   api::StrMap labels = {}) {
+                                   std::string_view memory = "500Mi", api::StrMap labels = {}) {
   api::Ref<api::Pod> p = api::make<api::Pod>();
   p->metadata.name = name;
   p->metadata.namespace_ = "default";
@@ -74,7 +74,8 @@ class Cluster {
         answered(o.answered),
         version(o.version),
         bindings_fail(o.bindings_fail),
-        updates_fail(o.updates_fail) {}
+        updates_fail(o.updates_fail),
+        deletions_fail(o.deletions_fail) {}
 
   // Creates, or replaces when there is one, and lets the scheduler work.
   void put(const api::ObjectRef& object) {
@@ -84,8 +85,7 @@ class Cluster {
   void put_object(const api::ObjectRef& object) {
     api::Ref<api::Object> o = api::clone(*object);
     o->metadata.resource_version = std::to_string(++version);
-    const bool known =
-        ctx.cache(o->kind).find(o->metadata.namespace_, o->metadata.name) != nullptr;
+    const bool known = ctx.cache(o->kind).find(o->metadata.namespace_, o->metadata.name) != nullptr;
     ctx.deliver(*loop, known ? client::WatchType::kModified : client::WatchType::kAdded,
                 api::ObjectRef(o));
   }
@@ -118,51 +118,62 @@ class Cluster {
 
   // Answers what the scheduler asked for, and what it asks for thereupon.
   void answer() {
-    while (answered < ctx.sent.size()) {
-      const FakeControl::Sent s = ctx.sent[answered++];
-      client::Outcome out;
-      out.code = 200;
-      const client::Request& r = s.request;
-      if (r.kind == api::Kind::Event) {
-        if (r.verb == client::Verb::kCreate) {
-          const auto& e = api::as<api::Event>(r.body);
-          events.push_back(e.reason.str() + " " + e.involved_object.name.str() + " " +
-                           e.message.str());
-        }
-      } else if (r.verb == client::Verb::kBind && bindings_fail) {
+    while (answered < ctx.sent.size()) answer_next();
+  }
+  // The requests that wait for an answer: "verb name", those for events left out.
+  std::vector<std::string> asked() const {
+    std::vector<std::string> out;
+    for (size_t i = answered; i < ctx.sent.size(); ++i) {
+      const client::Request& r = ctx.sent[i].request;
+      if (r.kind == api::Kind::Event) continue;
+      out.push_back(std::string(verb(r.verb)) + " " + r.name.str());
+    }
+    return out;
+  }
+  // Answers until the next of them is this one.
+  void answer_before(std::string_view request) {
+    while (!asked().empty() && asked().front() != request) answer_next();
+  }
+  // Answers the first request.
+  void answer_next() {
+    const FakeControl::Sent s = ctx.sent[answered++];
+    client::Outcome out;
+    out.code = 200;
+    const client::Request& r = s.request;
+    if (r.kind == api::Kind::Event) {
+      if (r.verb == client::Verb::kCreate) {
+        const auto& e = api::as<api::Event>(r.body);
+        events.push_back(e.reason.str() + " " + e.involved_object.name.str() + " " +
+                         e.message.str());
+      }
+    } else if (r.verb == client::Verb::kBind && bindings_fail) {
+      out.code = 409;
+      out.message = "Operation cannot be fulfilled";
+    } else if (r.verb == client::Verb::kBind) {
+      change(r, [&](api::Pod& p) {
+        p.spec.node_name = r.target;
+        set(p, "PodScheduled", "True", "", "");
+      });
+    } else if (r.verb == client::Verb::kPatchStatusJson) {
+      change(r, [&](api::Pod& p) {
+        api::Diagnostics problems;
+        const auto patched = api::apply_strategic_merge_patch(p, r.patch, problems);
+        p.status = api::as<api::Pod>(*patched).status;
+      });
+    } else if (r.verb == client::Verb::kUpdate) {
+      if (updates_fail) {
         out.code = 409;
         out.message = "Operation cannot be fulfilled";
-      } else if (r.verb == client::Verb::kBind) {
-        change(r, [&](api::Pod& p) {
-          p.spec.node_name = r.target;
-          set(p, "PodScheduled", "True", "", "");
-        });
-      } else if (r.verb == client::Verb::kPatchStatus) {
-        change(r, [&](api::Pod& p) { p.status = api::as<api::Pod>(r.body).status; });
-      } else if (r.verb == client::Verb::kPatchStatusJson) {
-        const api::Json& status = r.patch["status"];
-        change(r, [&](api::Pod& p) {
-          if (const api::Json* n = status.find("nominatedNodeName")) {
-            p.status.nominated_node_name = n->as_str();
-          }
-          for (const api::Json& c : status["conditions"].items()) {
-            set(p, c["type"].as_str(), c["status"].as_str(), c["reason"].as_str(),
-                c["message"].as_str());
-          }
-        });
-      } else if (r.verb == client::Verb::kUpdate) {
-        if (updates_fail) {
-          out.code = 409;
-          out.message = "Operation cannot be fulfilled";
-        } else {
-          put_object(r.body);
-          out.object = *ctx.cache(r.kind).find(r.ns, r.name);
-        }
-      } else if (r.verb == client::Verb::kDelete) {
-        change(r, [&](api::Pod& p) { p.metadata.deletion_timestamp = ctx.now(); });
+      } else {
+        put_object(r.body);
+        out.object = *ctx.cache(r.kind).find(r.ns, r.name);
       }
-      loop->on_outcome(ctx, s.cookie, out);
+    } else if (r.verb == client::Verb::kDelete && deletions_fail) {
+      out.code = 500;
+    } else if (r.verb == client::Verb::kDelete) {
+      change(r, [&](api::Pod& p) { p.metadata.deletion_timestamp = ctx.now(); });
     }
+    loop->on_outcome(ctx, s.cookie, out);
   }
 
   FakeControl ctx;
@@ -172,8 +183,21 @@ class Cluster {
   uint64_t version = 0;
   bool bindings_fail = false;
   bool updates_fail = false;
+  bool deletions_fail = false;
 
  private:
+  static std::string_view verb(client::Verb v) {
+    switch (v) {
+      case client::Verb::kBind:
+        return "bind";
+      case client::Verb::kPatchStatusJson:
+        return "patch";
+      case client::Verb::kDelete:
+        return "delete";
+      default:
+        return "other";
+    }
+  }
   template <class F>
   void change(const client::Request& r, F&& f) {
     const api::ObjectRef* found = ctx.cache(r.kind).find(r.ns, r.name);

@@ -143,8 +143,51 @@ func (c *cluster) reap() {
 	}
 }
 
+// change replaces the parts of a pod that the patch has, if there is such a pod.
+func (c *cluster) change(patch json.RawMessage) error {
+	var given struct {
+		Metadata, Spec, Status map[string]json.RawMessage
+	}
+	var parts v1.Pod
+	if err := json.Unmarshal(patch, &given); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(patch, &parts); err != nil {
+		return err
+	}
+	pod, err := c.pod(keyOf(&parts))
+	if err != nil {
+		return nil
+	}
+	if _, ok := given.Metadata["labels"]; ok {
+		pod.Labels = parts.Labels
+	}
+	if _, ok := given.Metadata["deletionTimestamp"]; ok {
+		pod.DeletionTimestamp = parts.DeletionTimestamp
+	}
+	if _, ok := given.Spec["tolerations"]; ok {
+		pod.Spec.Tolerations = parts.Spec.Tolerations
+	}
+	if _, ok := given.Spec["schedulingGates"]; ok {
+		pod.Spec.SchedulingGates = parts.Spec.SchedulingGates
+	}
+	if _, ok := given.Status["containerStatuses"]; ok {
+		pod.Status.ContainerStatuses = parts.Status.ContainerStatuses
+	}
+	if _, ok := given.Status["nominatedNodeName"]; ok {
+		pod.Status.NominatedNodeName = parts.Status.NominatedNodeName
+	}
+	if _, ok := given.Status["phase"]; ok {
+		pod.Status.Phase = parts.Status.Phase
+	}
+	c.put(pod)
+	return nil
+}
+
 func (c *cluster) apply(s *Step) error {
 	switch {
+	case s.Change != nil:
+		return c.change(s.Change)
 	case s.Put != nil:
 		obj, err := decode(s.Put)
 		if err != nil {

@@ -44,6 +44,7 @@ type Case struct {
 // Step is one change of the cluster. Afterwards the scheduler works until it has nothing to do.
 type Step struct {
 	Put    json.RawMessage `json:"put,omitempty"` // an object, created or replaced
+	Change json.RawMessage `json:"change,omitempty"` // parts of a pod, which take the place of its own
 	Delete *Reference      `json:"delete,omitempty"`
 	Reap   bool            `json:"reap,omitempty"` // terminating pods go, in order of their names
 }
