@@ -143,6 +143,123 @@ TEST_F(Queue, RemembersEventsWhileAPodIsInFlight) {
   EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
 }
 
+TEST_F(Queue, CountsNoEventsFromBeforeAPodWasTaken) {
+  queue.start(epoch);
+  queue.add(at(0), pod("a"), 0);
+  queue.add(at(0), pod("b"), 0);
+  QueuedPod a = *queue.pop(at(0));
+  queue.move_all(at(0.1), {Resource::kNode, kAdd}, {});
+  QueuedPod b = *queue.pop(at(0.2));
+  // The event is kept for the older pod, and still is none of the younger one's.
+  b.unschedulable_plugins = by(kFit);
+  queue.add_unschedulable(at(0.3), b);
+  EXPECT_EQ(queue.place("default/b"), Place::kUnschedulable);
+  a.unschedulable_plugins = by(kFit);
+  queue.add_unschedulable(at(0.4), a);
+  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+}
+
+TEST_F(Queue, ForgetsEventsOnceThePodIsDone) {
+  queue.start(epoch);
+  queue.add(at(0), pod("a"), 0);
+  QueuedPod a = *queue.pop(at(0));
+  queue.move_all(at(0.1), {Resource::kNode, kAdd}, {});
+  queue.done(a.pod->uid());
+  // It comes back when it is not in flight any more: nobody knows what it missed.
+  a.unschedulable_plugins = by(kFit);
+  queue.add_unschedulable(at(0.2), a);
+  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(pop(0.3), "a");
+  queue.add(at(1), pod("b"), 0);
+  QueuedPod b = *queue.pop(at(1));
+  b.unschedulable_plugins = by(kFit);
+  queue.add_unschedulable(at(1.1), b);
+  EXPECT_EQ(queue.place("default/b"), Place::kUnschedulable);
+}
+
+TEST_F(Queue, CountsAnUpdateOfThePodInFlight) {
+  queue.start(epoch);
+  host.list.push_back({kFit, {{Resource::kPod, kUpdatePodLabel}, EventRegistration::kAlways}});
+  const PodInfoRef before = pod("a");
+  queue.add(at(0), before, 0);
+  QueuedPod a = *queue.pop(at(0));
+  auto changed = test::make_pod("a");
+  changed->metadata.labels.set("k", "v");
+  queue.update(at(0.1), before, cluster.make_pod_info(changed), 0);
+  EXPECT_EQ(queue.place("default/a"), Place::kNone);  // not queued a second time
+  a.unschedulable_plugins = by(kFit);
+  queue.add_unschedulable(at(0.2), a);
+  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+}
+
+TEST_F(Queue, ActivatesPodsThatWaitAtOnce) {
+  queue.start(epoch);
+  queue.add(at(0), pod("a"), 0);
+  fail(0.5, by(kFit));
+  queue.activate(at(0.6), pod("a"));
+  EXPECT_EQ(queue.place("default/a"), Place::kActive);  // no backoff
+  fail(0.7, by(kFit));
+  queue.move_all(at(0.8), {Resource::kNode, kAdd}, {});
+  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  queue.activate(at(0.9), pod("a"));
+  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+}
+
+TEST_F(Queue, ActivatesGatedPodsOnceTheirGateIsOpen) {
+  queue.start(epoch);
+  host.gate = true;
+  queue.add(at(0), pod("a"), 0);
+  queue.activate(at(1), pod("a"));
+  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  host.gate = false;
+  queue.activate(at(2), pod("a"));
+  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+}
+
+TEST_F(Queue, ActivatesOnlyThePodThatIsMeantAmongThoseInFlight) {
+  queue.start(epoch);
+  queue.add(at(0), pod("a"), 0);
+  queue.add(at(0), pod("b"), 0);
+  QueuedPod a = *queue.pop(at(0));
+  QueuedPod b = *queue.pop(at(0));
+  queue.activate(at(0.1), a.pod);
+  for (QueuedPod* p : {&a, &b}) {
+    p->unschedulable_plugins = by(kFit);
+    queue.add_unschedulable(at(0.2), *p);
+  }
+  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default/b"), Place::kUnschedulable);
+}
+
+TEST_F(Queue, GatesPodsOnTheirWayToTheBackoff) {
+  queue.start(epoch);
+  queue.add(at(0), pod("a"), 0);
+  fail(0.5, by(kFit));
+  host.gate = true;
+  queue.move_all(at(0.6), {Resource::kNode, kAdd}, {});
+  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_TRUE(queue.find("default/a")->gated());
+  // The gate's plugin did not ask for this event.
+  host.gate = false;
+  queue.move_all(at(5), {Resource::kNode, kAdd}, {});
+  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  // Nor does time help a gated pod.
+  queue.on_time(at(1000));
+  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+}
+
+TEST_F(Queue, WakesNobodyWhomTheFrameworkRejected) {
+  queue.start(epoch);
+  queue.add(at(0), pod("a"), 0);
+  PluginSet framework;
+  framework.insert_framework();
+  fail(0.5, framework);
+  queue.move_all(at(1), {Resource::kNode, kAdd}, {});
+  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  queue.on_time(at(330));  // but for the leftover flush
+  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+}
+
 TEST_F(Queue, LetsLeftoversTryAgainAfterFiveMinutes) {
   queue.start(epoch);
   queue.add(at(0), pod("a"), 0);

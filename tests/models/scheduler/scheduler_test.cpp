@@ -84,6 +84,44 @@ TEST(Scheduler, AsksPluginsOnceTheNodeIsChosen) {
   EXPECT_THAT(c.why("unready"), HasSubstr("running PreBind plugin \"Gate\": not ready"));
 }
 
+// Holds back pods named "late".
+class Curfew final : public PluginBase<Curfew> {
+ public:
+  static constexpr std::string_view kName = "Curfew";
+  static constexpr Points kPoints = kPreEnqueue;
+
+  Status pre_enqueue(const client::ControlContext&, const PodInfo& pod) override {
+    return pod.pod->metadata.name == "late" ? Status(Code::kPending, "not now") : Status();
+  }
+};
+
+TEST(Scheduler, AsksThePluginThatHoldsAPodBackBeforeOthers) {
+  SchedulerOptions options{.cycle_time = api::Duration()};
+  options.libraries = {[](Registry& registry) {
+    registry.add(Curfew::kName, Curfew::kPoints,
+                 [](const PluginConfig&, ClusterCache&) -> std::unique_ptr<Plugin> {
+                   return std::make_unique<Curfew>();
+                 });
+  }};
+  options.profiles[0].plugins.at(kPreEnqueue).enabled = {{"Curfew", 0}};
+  Cluster c(options);
+  c.put(make_node("n"));
+  auto late = make_pod("late");
+  c.put(late);
+  const auto gate = [&] {
+    return c.loop->profile().plugin_name(c.loop->queue().find("default/late")->gating_plugin);
+  };
+  EXPECT_EQ(gate(), "Curfew");
+  // Whatever the status, the plugin counts among those that rejected the pod.
+  EXPECT_TRUE(c.loop->queue().find("default/late")->pending_plugins.empty());
+  api::PodSchedulingGate closed;
+  closed.name = "closed";
+  late->spec.scheduling_gates = {closed};
+  c.put(late);
+  c.put(make_node("n-2"));  // an event that Curfew asked for, as it asked for all
+  EXPECT_EQ(gate(), "Curfew");
+}
+
 // Recorded timeline pending-then-node: three pods of 3 CPU fill three nodes of 4, the fourth waits.
 TEST(Scheduler, ExplainsWhyAPodWaits) {
   Cluster c = three_nodes();
