@@ -17,7 +17,7 @@ std::string changed_object(const scheduler::EventObjects& o) {
     return fmt::format("node/{}", (o.new_node ? o.new_node : o.old_node)->metadata.name.view());
   }
   if (o.new_pod || o.old_pod) {
-    return fmt::format("pod/{}", (o.new_pod ? o.new_pod : o.old_pod)->key.view());
+    return fmt::format("pod/{}", (o.new_pod ? o.new_pod : o.old_pod)->key());
   }
   const api::ObjectRef& object = o.new_object ? o.new_object : o.old_object;
   if (!object) return {};
@@ -93,7 +93,7 @@ void PlacementObserver::failed(const scheduler::PodInfo& pod, bool, const std::s
 void PlacementObserver::preempting(const scheduler::Preemption& preemption) {
   if (!is_meant(*preemption.preemptor) || attempts_.empty()) return;
   SchedulingAttempt::Victims victims{preemption.node.str(), {}};
-  for (const scheduler::PodInfoRef& v : preemption.victims) victims.pods.push_back(v->key.str());
+  for (const scheduler::PodInfoRef& v : preemption.victims) victims.pods.push_back(v->key());
   attempts_.back().preemptions.push_back(std::move(victims));
 }
 

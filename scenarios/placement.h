@@ -73,7 +73,7 @@ class PlacementObserver final : public scheduler::AttemptObserver {
   const std::vector<SchedulingAttempt>& attempts() const { return attempts_; }
 
  private:
-  bool is_meant(const scheduler::PodInfo& pod) const { return pod.key == pod_; }
+  bool is_meant(const scheduler::PodInfo& pod) const { return pod.key() == pod_; }
   std::string node_name(uint32_t slot) const;
 
   const sim::World& world_;

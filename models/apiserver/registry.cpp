@@ -105,7 +105,7 @@ bool bound_view(WatchEvent& change) {
 void Registry::configure(const AdmissionOptions& admission, std::string_view service_cidr) {
   admission_ = admission;
   for (const char* key : kDefaultTolerations) {
-    pod_defaults_.tolerations.push_back(default_toleration(key));
+    common_.tolerations.push_back(default_toleration(key));
   }
   std::array<uint32_t, 5> part{};  // four octets and the prefix length
   const char* at = service_cidr.data();
@@ -379,8 +379,8 @@ bool Registry::admit_create(Transaction& tx, api::Object& o, Outcome& out) {
 bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
   apply_limit_ranges(tx.store, pod);
   if (admission_.service_account && pod.spec.service_account_name.empty()) {
-    pod.spec.service_account_name = pod_defaults_.service_account;
-    pod.spec.service_account = pod_defaults_.service_account;
+    pod.spec.service_account_name = common_.service_account;
+    pod.spec.service_account = common_.service_account;
   }
   // Priority.
   if (!pod.spec.priority_class_name.empty()) {
@@ -410,10 +410,10 @@ bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
     }
   }
   if (pod.spec.preemption_policy.empty()) {
-    pod.spec.preemption_policy = pod_defaults_.preemption_policy;
+    pod.spec.preemption_policy = common_.preemption_policy;
   }
   if (admission_.default_tolerations && pod.spec.tolerations.empty()) {
-    pod.spec.tolerations = pod_defaults_.tolerations;
+    pod.spec.tolerations = common_.tolerations;
   } else if (admission_.default_tolerations) {
     for (const char* key : kDefaultTolerations) {
       const bool tolerated = std::any_of(
@@ -424,7 +424,7 @@ bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
     }
   }
   pod.status = api::PodStatus();
-  pod.status.phase = pod_defaults_.phase;
+  pod.status.phase = common_.phase;
   pod.status.qos_class = api::compute_qos_class(pod.spec);
   if (!pod.spec.scheduling_gates.empty()) {
     api::PodCondition gated;
@@ -762,8 +762,8 @@ Outcome Registry::bind(Transaction& tx, const Request& r) {
   next->spec.node_name = r.target;
   next->status.nominated_node_name = api::Str();
   api::PodCondition scheduled;
-  scheduled.type = "PodScheduled";
-  scheduled.status = "True";
+  scheduled.type = common_.scheduled;
+  scheduled.status = common_.is_true;
   scheduled.last_transition_time = tx.now.truncated_to_second();
   api::set_pod_condition(next->status, scheduled);
   set_version(*next, tx.store.next_version());

@@ -88,13 +88,15 @@ class Registry {
 
   AdmissionOptions admission_;
   // What most pods get alike, held once: they share it.
-  struct PodDefaults {
+  struct CommonToPods {
     api::Str service_account = "default";
     api::Str preemption_policy = "PreemptLowerPriority";
     api::Str phase = "Pending";
+    api::Str scheduled = "PodScheduled";
+    api::Str is_true = "True";
     api::List<api::Toleration> tolerations;
   };
-  PodDefaults pod_defaults_;
+  CommonToPods common_;
   uint32_t service_base_ = 0;  // first address of the service range, host order
   uint32_t service_size_ = 0;
   std::map<uint32_t, api::Str> service_ips_;  // address -> "namespace/name"

@@ -30,11 +30,7 @@ const api::ObjectRef* Store::find(api::Kind kind, std::string_view ns,
 }
 
 std::vector<api::ObjectRef> Store::list(api::Kind kind) const {
-  std::vector<api::ObjectRef> all;
-  all.reserve(size(kind));
-  for (const api::ObjectRef& o : table(kind).slots) {
-    if (o) all.push_back(o);
-  }
+  std::vector<api::ObjectRef> all = table(kind).slots;
   sort_by_key(all);
   return all;
 }
@@ -42,7 +38,7 @@ std::vector<api::ObjectRef> Store::list(api::Kind kind) const {
 std::vector<api::ObjectRef> Store::list(api::Kind kind, std::string_view ns) const {
   std::vector<api::ObjectRef> some;
   for (const api::ObjectRef& o : table(kind).slots) {
-    if (o && o->metadata.namespace_ == ns) some.push_back(o);
+    if (o->metadata.namespace_ == ns) some.push_back(o);
   }
   sort_by_key(some);
   return some;
@@ -56,26 +52,24 @@ void Store::put(api::ObjectRef object) {
     t.slots[known] = std::move(object);
     return;
   }
-  const uint64_t hash = client::name_hash(*object);
-  uint32_t slot = static_cast<uint32_t>(t.slots.size());
-  if (t.free.empty()) {
-    t.slots.push_back(std::move(object));
-  } else {
-    slot = t.free.back();
-    t.free.pop_back();
-    t.slots[slot] = std::move(object);
-  }
-  t.index.insert(hash, slot);
+  t.index.insert(client::name_hash(*object), static_cast<uint32_t>(t.slots.size()));
+  t.slots.push_back(std::move(object));
 }
 
 void Store::erase(const api::Object& object) {
   Table& t = tables_[static_cast<size_t>(object.kind)];
-  const uint64_t hash = client::name_hash(object);
   const uint32_t slot = slot_of(t, object.metadata.namespace_, object.metadata.name);
   if (slot == client::SlotTable::kNone) return;
-  t.index.erase(hash, slot);
-  t.slots[slot] = nullptr;
-  t.free.push_back(slot);
+  t.index.erase(client::name_hash(object), slot);
+  const uint32_t last = static_cast<uint32_t>(t.slots.size() - 1);
+  if (slot != last) {
+    const uint64_t hash = client::name_hash(*t.slots[last]);
+    t.index.erase(hash, last);
+    t.index.insert(hash, slot);
+    t.slots[slot] = std::move(t.slots[last]);
+  }
+  t.slots.pop_back();
+  if (t.slots.size() * 4 < t.slots.capacity()) t.slots.shrink_to_fit();
 }
 
 }  // namespace mainspring::apiserver

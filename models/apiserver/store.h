@@ -3,7 +3,7 @@
 //
 // Objects are immutable and shared with caches, the journal and forks. Lookups go through a hash;
 // lists are in key order (namespace, name), as the real server answers, and are sorted when asked
-// for.
+// for. What find() answers holds until the next put() or erase().
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ class Store {
  public:
   Store();
   const api::ObjectRef* find(api::Kind kind, std::string_view ns, std::string_view name) const;
-  size_t size(api::Kind kind) const { return table(kind).index.size(); }
+  size_t size(api::Kind kind) const { return table(kind).slots.size(); }
   // The objects of a kind; those of one namespace.
   std::vector<api::ObjectRef> list(api::Kind kind) const;
   std::vector<api::ObjectRef> list(api::Kind kind, std::string_view ns) const;
@@ -31,9 +31,9 @@ class Store {
   uint64_t version() const { return version_; }
 
  private:
+  // Without holes: the last object moves into the place of an erased one.
   struct Table {
     std::vector<api::ObjectRef> slots;
-    std::vector<uint32_t> free;
     client::SlotTable index;
   };
   const Table& table(api::Kind kind) const { return tables_[static_cast<size_t>(kind)]; }

@@ -82,8 +82,8 @@ const api::ObjectRef* Cache::find(std::string_view ns, std::string_view name) co
 std::vector<api::ObjectRef> Cache::list() const {
   std::vector<const Slot*> used;
   used.reserve(size());
-  for (const Slot& s : slots_) {
-    if (s.object) used.push_back(&s);
+  for (uint32_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].object) used.push_back(&slots_[i]);
   }
   std::sort(used.begin(), used.end(),
             [](const Slot* a, const Slot* b) { return a->arrival < b->arrival; });
@@ -105,7 +105,7 @@ void Cache::add_index(IndexBy by) {
   const size_t n = static_cast<size_t>(by);
   if (indexes_[n].on) return;
   indexes_[n].on = true;
-  indexes_[n].order.resize(slots_.size());
+  while (indexes_[n].order.size() < slots_.size()) indexes_[n].order.emplace_back();
   std::vector<uint32_t> used;
   for (uint32_t s = 0; s < slots_.size(); ++s) {
     if (slots_[s].object) used.push_back(s);
@@ -172,7 +172,7 @@ uint32_t Cache::new_slot() {
   }
   slots_.emplace_back();
   for (Index& index : indexes_) {
-    if (index.on) index.order.push_back(0);
+    if (index.on) index.order.emplace_back();
   }
   return static_cast<uint32_t>(slots_.size() - 1);
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "models/api/object.h"
+#include "models/client/chunked_vector.h"
 #include "models/client/flat_index.h"
 #include "models/client/request.h"
 #include "models/client/slot_table.h"
@@ -74,7 +75,7 @@ class Cache {
     bool on = false;
     FlatIndex keys;  // key -> bucket number
     std::vector<Bucket> buckets;
-    std::vector<uint64_t> order;  // of each slot: its arrival under its current key
+    ChunkedVector<uint64_t> order;  // of each slot: its arrival under its current key
   };
   uint32_t slot_of(std::string_view ns, std::string_view name) const;
   uint32_t new_slot();
@@ -86,7 +87,7 @@ class Cache {
 
   api::Kind kind_;
   SlotTable by_name_;
-  std::vector<Slot> slots_;
+  ChunkedVector<Slot> slots_;
   std::vector<uint32_t> free_;
   uint64_t arrivals_ = 0;
   uint64_t resource_version_ = 0;

@@ -79,11 +79,16 @@ void EventRecorder::sweep_series(api::Time now) {
   for (uint32_t i = 0; i < series_.size(); ++i) series_index_.insert(series_[i].key, i);
 }
 
+uint32_t EventRecorder::find_series(uint64_t key) const {
+  return series_index_.find(key, [&](uint32_t i) { return series_[i].key == key; });
+}
+
 EventRecorder::Series& EventRecorder::series_of(uint64_t key) {
-  uint32_t slot = series_index_.find(key, [&](uint32_t i) { return series_[i].key == key; });
+  uint32_t slot = find_series(key);
   if (slot == SlotTable::kNone) {
     slot = static_cast<uint32_t>(series_.size());
-    series_.push_back({.key = key, .seen = {}, .last = {}});
+    make_room(series_);
+    series_.push_back({.key = key, .name_ns = 0, .last = {}, .count = 0});
     series_index_.insert(key, slot);
   }
   return series_[slot];
@@ -97,18 +102,22 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
 
   // Aggregation: too many messages alike within the window become one event.
   Similar& similar = similar_[group];
-  if (similar.last && now - similar.last > kSimilarWindow) similar = Similar();
+  if (similar.last && now - similar.last > kSimilarWindow) {
+    similar.last = api::Time();
+    similar.others.clear();
+  }
   const uint64_t hash = sim::hash64(message);
+  const uint32_t mark = static_cast<uint32_t>(hash);
   if (similar.count() == 0) {
-    similar.oldest = hash;
-  } else if (similar.oldest != hash && std::find(similar.others.begin(), similar.others.end(),
-                                                 hash) == similar.others.end()) {
-    similar.others.push_back(hash);
+    similar.oldest = mark;
+  } else if (similar.oldest != mark && std::find(similar.others.begin(), similar.others.end(),
+                                                 mark) == similar.others.end()) {
+    similar.others.push_back(mark);
   }
   similar.last = now;
   uint64_t seen_key;
   if (similar.count() >= kMaxSimilar) {
-    std::vector<uint64_t>& others = similar.others.edit();
+    std::vector<uint32_t>& others = similar.others.edit();
     similar.oldest = others.front();
     others.erase(others.begin());
     message = "(combined from similar events): " + message;
@@ -166,29 +175,28 @@ void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std:
   const uint64_t seen_key = combine(combine(combine(versioned, type), reason), action);
   sweep_series(now);
   Series& series = series_of(seen_key);
-  Seen& seen = series.seen;
   Request request;
   request.kind = api::Kind::Event;
   request.ns = event_namespace(about);
-  if (seen.count > 0 && now - series.last <= kSeriesForget) {
+  if (series.count > 0 && now - series.last <= kSeriesForget) {
     // The second occurrence starts a series, written at once; the following ones are counted and
     // written by the broadcaster's refresh, which comes every 30 minutes.
-    ++seen.count;
+    ++series.count;
     series.last = now;
-    if (seen.count > 2) return;
+    if (series.count > 2) return;
     request.verb = Verb::kPatch;
-    request.name = event_name(about, seen.name_ns);
+    request.name = event_name(about, series.name_ns);
     request.patch_type = PatchType::kStrategicMerge;
     api::Json body = api::Json::object();
-    body.set("count", api::Json(static_cast<int64_t>(seen.count)));
+    body.set("count", api::Json(static_cast<int64_t>(series.count)));
     body.set("lastObservedTime", api::Json(api::format_micro_time(now)));
     api::Json patch = api::Json::object();
     patch.set("series", body);
     request.patch = patch;
   } else {
-    seen.name_ns = new_name(now);
-    request.name = event_name(about, seen.name_ns);
-    seen.count = 1;
+    series.name_ns = new_name(now);
+    request.name = event_name(about, series.name_ns);
+    series.count = 1;
     series.last = now;
     api::Ref<api::Event> body = api::make<api::Event>();
     body->metadata.name = request.name;
@@ -222,7 +230,8 @@ void EventRecorder::on_outcome(ControlContext& ctx, const Outcome& outcome) {
   // A patch of an event that has expired is written anew; anything else the server refuses is lost.
   if (outcome.not_found() && front.request.verb == Verb::kPatch) {
     seen_.erase(front.seen_key);
-    series_of(front.seen_key).seen.count = 0;
+    const uint32_t series = find_series(front.seen_key);
+    if (series != SlotTable::kNone) series_[series].count = 0;
   }
   const bool retry = outcome.code >= 500 && ++front.tries < kMaxTries;
   if (!retry) queue_.pop_front();

@@ -36,23 +36,29 @@ class EventRecorder {
   Cookie cookie() const { return cookie_; }
 
  private:
+  // For one more. Every machine has a recorder, so they grow in small steps.
+  template <class T>
+  static void make_room(std::vector<T>& v) {
+    if (v.size() == v.capacity()) v.reserve(v.size() + v.size() / 8 + 4);
+  }
   // What is remembered by the hash of a text; the least recently used go when there are too many.
-  template <class V>
+  // An entry has its key, and when it was last used.
+  template <class Entry>
   class Recent {
    public:
     static constexpr size_t kMax = 4096;   // maxLruCacheEntries
     static constexpr size_t kSlack = 256;  // so many more, then they go all at once
-    V& operator[](uint64_t key) {
+    Entry& operator[](uint64_t key) {
       auto at = place(key);
       if (at == entries_.end() || at->key != key) {
         if (entries_.size() >= kMax + kSlack) {
           drop_oldest();
           at = place(key);
         }
-        at = entries_.insert(at, Entry{key, 0, V()});
+        at = insert(at, key);
       }
       at->used = next_use();
-      return at->value;
+      return *at;
     }
     void erase(uint64_t key) {
       const auto at = place(key);
@@ -60,11 +66,14 @@ class EventRecorder {
     }
 
    private:
-    struct Entry {
-      uint64_t key;
-      uint32_t used;
-      V value;
-    };
+    using Place = typename std::vector<Entry>::iterator;
+    Place insert(Place at, uint64_t key) {
+      const auto index = at - entries_.begin();
+      make_room(entries_);
+      at = entries_.insert(entries_.begin() + index, Entry());
+      at->key = key;
+      return at;
+    }
     // Numbers of uses are told anew, in their order, before they run out.
     uint32_t next_use() {
       if (uses_ == UINT32_MAX) {
@@ -80,7 +89,7 @@ class EventRecorder {
       }
       return ++uses_;
     }
-    auto place(uint64_t key) {
+    Place place(uint64_t key) {
       return std::lower_bound(entries_.begin(), entries_.end(), key,
                               [](const Entry& e, uint64_t k) { return e.key < k; });
     }
@@ -97,24 +106,32 @@ class EventRecorder {
     uint32_t uses_ = 0;
   };
   struct Seen {
-    int32_t count = 0;
+    uint64_t key = 0;
     int64_t name_ns = 0;  // tells the stored event's name, with that of the object
+    int32_t count = 0;
+    uint32_t used = 0;
+  };
+  // The distinct messages in the window, by 32 bits of their hashes, oldest first. Mostly there is
+  // one.
+  struct Similar {
+    uint64_t key = 0;
+    api::Time last;  // absent: there is none
+    api::List<uint32_t> others;
+    uint32_t oldest = 0;
+    uint32_t used = 0;
+    size_t count() const { return last ? 1 + others.size() : 0; }
+  };
+  struct Bucket {
+    uint64_t key = 0;
+    int64_t full_at = INT64_MIN;
+    uint32_t used = 0;
   };
   // An event of the series of event_v1.
   struct Series {
     uint64_t key = 0;
-    Seen seen;
+    int64_t name_ns = 0;
     api::Time last;
-  };
-  // The distinct messages in the window, as hashes, oldest first. Mostly there is one.
-  struct Similar {
-    uint64_t oldest = 0;
-    api::List<uint64_t> others;
-    api::Time last;  // absent: there is none
-    size_t count() const { return last ? 1 + others.size() : 0; }
-  };
-  struct Bucket {
-    int64_t full_at = INT64_MIN;
+    int32_t count = 0;
   };
   struct Pending {
     Request request;
@@ -124,6 +141,7 @@ class EventRecorder {
   int64_t new_name(api::Time now);
   bool within_spam_limit(uint64_t key, api::Time now);
   void sweep_series(api::Time now);
+  uint32_t find_series(uint64_t key) const;
   Series& series_of(uint64_t key);
   void enqueue(ControlContext& ctx, Request request, uint64_t seen_key);
 

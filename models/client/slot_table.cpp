@@ -1,8 +1,13 @@
 #include "models/client/slot_table.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace mainspring::client {
+
+namespace {
+constexpr size_t kMinCells = 16;
+}  // namespace
 
 void SlotTable::place(Cell cell) {
   const size_t mask = cells_.size() - 1;
@@ -11,14 +16,15 @@ void SlotTable::place(Cell cell) {
   cells_[i] = cell;
 }
 
-void SlotTable::insert(uint64_t hash, uint32_t slot) {
-  if ((size_ + 1) * 4 > cells_.size() * 3) {
-    const std::vector<Cell> old =
-        std::exchange(cells_, std::vector<Cell>(cells_.empty() ? size_t{16} : cells_.size() * 2));
-    for (const Cell& c : old) {
-      if (c.slot != kNone) place(c);
-    }
+void SlotTable::resize(size_t cells) {
+  const std::vector<Cell> old = std::exchange(cells_, std::vector<Cell>(cells));
+  for (const Cell& c : old) {
+    if (c.slot != kNone) place(c);
   }
+}
+
+void SlotTable::insert(uint64_t hash, uint32_t slot) {
+  if ((size_ + 1) * 4 > cells_.size() * 3) resize(std::max(kMinCells, cells_.size() * 2));
   place(Cell{tag_of(hash), slot});
   ++size_;
 }
@@ -36,6 +42,7 @@ void SlotTable::erase(uint64_t hash, uint32_t slot) {
   }
   cells_[hole] = Cell{};
   --size_;
+  if (cells_.size() > kMinCells && size_ * 8 < cells_.size()) resize(cells_.size() / 2);
 }
 
 }  // namespace mainspring::client

@@ -1,8 +1,10 @@
-// A hash table from an object's namespace and name to the slot that holds it, for lookup only.
+// A hash table from an object's namespace and name, or its uid, to the slot that holds it, for
+// lookup only.
 //
 // It keeps 8 bytes a cell and no keys: the owner, who has the objects, says which slot is meant.
 // It cannot be walked, so its inner order can never leak into a run. Linear probing; an erased cell
-// is closed up, so that lookups stay as short as the table is full. Copyable.
+// is closed up, so that lookups stay as short as the table is full, and a table that has become
+// mostly empty shrinks. Copyable.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +35,7 @@ inline uint64_t name_hash(std::string_view ns, std::string_view name) {
     const char* p = text.data();
     const char* const end = p + text.size();
     if (text.size() < 8) {
-      stir(p, text.size());
+      if (!text.empty()) stir(p, text.size());
       continue;
     }
     for (; end - p > 8; p += 8) stir(p, 8);
@@ -44,6 +46,7 @@ inline uint64_t name_hash(std::string_view ns, std::string_view name) {
 inline uint64_t name_hash(const api::Object& o) {
   return name_hash(o.metadata.namespace_, o.metadata.name);
 }
+inline uint64_t uid_hash(std::string_view uid) { return name_hash({}, uid); }
 inline bool is_named(const api::Object& o, std::string_view ns, std::string_view name) {
   return o.metadata.name == name && o.metadata.namespace_ == ns;
 }
@@ -76,6 +79,7 @@ class SlotTable {
   };
   static uint32_t tag_of(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
   void place(Cell cell);
+  void resize(size_t cells);
 
   std::vector<Cell> cells_;  // their number is a power of two
   size_t size_ = 0;

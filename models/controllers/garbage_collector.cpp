@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <set>
+#include <utility>
+#include <vector>
 
+#include "models/client/chunked_vector.h"
+#include "models/client/slot_table.h"
 #include "models/controllers/script.h"
 #include "models/controllers/util.h"
 
@@ -57,7 +60,7 @@ struct Vertex {
   bool deleting = false;
   bool deleting_dependents = false;
   api::List<OwnerReference> owners;
-  std::set<Str> dependents;  // uids
+  api::List<uint32_t> dependents;  // their vertices, in order of their uids
 };
 
 struct Inputs final : client::SyncState {
@@ -109,17 +112,25 @@ class GarbageCollector final : public client::Reconciler {
   static Error set_free(Script& script);
   static Error remove_finalizer(Script& script, const Identity& at, std::string_view finalizer);
 
+  static constexpr uint32_t kNone = client::SlotTable::kNone;
+  // The vertex of an object, or kNone.
+  uint32_t find(const Str& uid) const;
+  uint32_t add(Identity identity);
   void changed(ReconcileContext& ctx, const Object& now, const Object* old);
   void gone(ReconcileContext& ctx, const Str& uid);
-  void link(ReconcileContext& ctx, Vertex& vertex, const api::List<OwnerReference>& owners);
-  void unlink(const Vertex& vertex, const OwnerReference& owner);
+  void link(ReconcileContext& ctx, uint32_t vertex);
+  void unlink(uint32_t vertex, const OwnerReference& owner);
+  // Where a vertex stands, or would, among an owner's dependents.
+  size_t place_in(const api::List<uint32_t>& dependents, uint32_t vertex) const;
   void remember_absent(const Str& uid);
   void attempt(ReconcileContext& ctx, char what, const Str& uid) {
     ctx.queue().add(std::string(1, what) + "/" + uid.str());
   }
 
   GarbageCollectorOptions options_;
-  std::map<Str, Vertex> graph_;
+  client::ChunkedVector<Vertex> graph_;
+  std::vector<uint32_t> free_;
+  client::SlotTable by_uid_;
   std::set<Str> absent_;
   std::deque<Str> absent_order_;
 };
@@ -152,75 +163,111 @@ void GarbageCollector::observe(ReconcileContext& ctx, const WatchEvent& event) {
   changed(ctx, now, old);
 }
 
+uint32_t GarbageCollector::find(const Str& uid) const {
+  return by_uid_.find(client::uid_hash(uid),
+                      [&](uint32_t vertex) { return graph_[vertex].identity.uid == uid; });
+}
+
+uint32_t GarbageCollector::add(Identity identity) {
+  uint32_t vertex = static_cast<uint32_t>(graph_.size());
+  if (free_.empty()) {
+    graph_.emplace_back();
+  } else {
+    vertex = free_.back();
+    free_.pop_back();
+  }
+  by_uid_.insert(client::uid_hash(identity.uid), vertex);
+  graph_[vertex].identity = std::move(identity);
+  return vertex;
+}
+
+size_t GarbageCollector::place_in(const api::List<uint32_t>& dependents, uint32_t vertex) const {
+  const Str& uid = graph_[vertex].identity.uid;
+  return static_cast<size_t>(
+      std::lower_bound(dependents.begin(), dependents.end(), uid,
+                       [this](uint32_t d, const Str& u) { return graph_[d].identity.uid < u; }) -
+      dependents.begin());
+}
+
 void GarbageCollector::changed(ReconcileContext& ctx, const Object& now, const Object* old) {
   const Str& uid = now.metadata.uid;
-  Vertex& v = graph_[uid];
-  v.identity = {now.kind, now.metadata.namespace_, now.metadata.name, uid};
+  Identity identity{now.kind, now.metadata.namespace_, now.metadata.name, uid};
+  const uint32_t known = find(uid);
+  const uint32_t vertex = known == kNone ? add(identity) : known;
+  Vertex& v = graph_[vertex];
+  v.identity = std::move(identity);
   v.observed = true;
   if (!(v.owners == now.metadata.owner_references)) {
     const api::List<OwnerReference> before = v.owners;
     const api::List<OwnerReference>& after = now.metadata.owner_references;
-    const auto find = [](const api::List<OwnerReference>& list, const Str& owner) {
-      return std::find_if(list.begin(), list.end(),
-                          [&owner](const OwnerReference& r) { return r.uid == owner; });
-    };
     for (const OwnerReference& r : before) {
-      const auto kept = find(after, r.uid);
+      const auto kept = std::find_if(after.begin(), after.end(),
+                                     [&r](const OwnerReference& o) { return o.uid == r.uid; });
       const bool blocked = r.block_owner_deletion.value_or(false);
       const bool blocks = kept != after.end() && kept->block_owner_deletion.value_or(false);
-      if (kept == after.end()) unlink(v, r);
+      if (kept == after.end()) unlink(vertex, r);
       // An owner that waited for this object may be able to go now.
-      const auto owner = graph_.find(r.uid);
-      if (blocked && !blocks && owner != graph_.end() && owner->second.deleting_dependents) {
+      const uint32_t owner = find(r.uid);
+      if (blocked && !blocks && owner != kNone && graph_[owner].deleting_dependents) {
         attempt(ctx, kDelete, r.uid);
       }
     }
     v.owners = after;
-    link(ctx, v, after);
+    link(ctx, vertex);
   }
   if (is_deleting(now)) v.deleting = true;
   if (waits(now, kOrphan) && !(old && waits(*old, kOrphan))) {
     attempt(ctx, kSetFree, uid);
   } else if (waits(now, kForeground) && !(old && waits(*old, kForeground))) {
     v.deleting_dependents = true;
-    for (const Str& d : v.dependents) attempt(ctx, kDelete, d);
+    for (const uint32_t d : v.dependents) attempt(ctx, kDelete, graph_[d].identity.uid);
     attempt(ctx, kDelete, uid);
   }
 }
 
-void GarbageCollector::link(ReconcileContext& ctx, Vertex& vertex,
-                            const api::List<OwnerReference>& owners) {
-  for (const OwnerReference& r : owners) {
-    auto owner = graph_.find(r.uid);
-    if (owner == graph_.end()) {
+void GarbageCollector::link(ReconcileContext& ctx, uint32_t vertex) {
+  const Vertex& v = graph_[vertex];
+  for (const OwnerReference& r : v.owners) {
+    uint32_t owner = find(r.uid);
+    if (owner == kNone) {
       // Not seen yet, or gone already: to be found out.
-      Vertex v;
       const api::KindInfo* info = api::find_kind(r.api_version, r.kind);
       if (!info) continue;
-      v.identity = {info->kind, info->namespaced ? vertex.identity.ns : Str(), r.name, r.uid};
-      owner = graph_.emplace(r.uid, std::move(v)).first;
+      owner = add({info->kind, info->namespaced ? v.identity.ns : Str(), r.name, r.uid});
       attempt(ctx, kDelete, r.uid);
     }
-    owner->second.dependents.insert(vertex.identity.uid);
+    api::List<uint32_t>& dependents = graph_[owner].dependents;
+    const size_t at = place_in(dependents, vertex);
+    if (at < dependents.size() && dependents[at] == vertex) continue;
+    std::vector<uint32_t>& list = dependents.edit();
+    list.insert(list.begin() + static_cast<ptrdiff_t>(at), vertex);
   }
 }
 
-void GarbageCollector::unlink(const Vertex& vertex, const OwnerReference& owner) {
-  const auto found = graph_.find(owner.uid);
-  if (found != graph_.end()) found->second.dependents.erase(vertex.identity.uid);
+void GarbageCollector::unlink(uint32_t vertex, const OwnerReference& owner) {
+  const uint32_t found = find(owner.uid);
+  if (found == kNone) return;
+  api::List<uint32_t>& dependents = graph_[found].dependents;
+  const size_t at = place_in(dependents, vertex);
+  if (at == dependents.size() || dependents[at] != vertex) return;
+  std::vector<uint32_t>& list = dependents.edit();
+  list.erase(list.begin() + static_cast<ptrdiff_t>(at));
 }
 
 void GarbageCollector::gone(ReconcileContext& ctx, const Str& uid) {
-  const auto found = graph_.find(uid);
-  if (found == graph_.end()) return;
-  const Vertex v = std::move(found->second);
-  graph_.erase(found);
-  for (const OwnerReference& r : v.owners) unlink(v, r);
-  if (!v.dependents.empty()) remember_absent(uid);
-  for (const Str& d : v.dependents) attempt(ctx, kDelete, d);
+  const uint32_t vertex = find(uid);
+  if (vertex == kNone) return;
+  by_uid_.erase(client::uid_hash(uid), vertex);
+  for (const OwnerReference& r : graph_[vertex].owners) unlink(vertex, r);
+  const Vertex v = std::exchange(graph_[vertex], Vertex());
+  free_.push_back(vertex);
+  if (!v.dependents.empty()) remember_absent(v.identity.uid);
+  for (const uint32_t d : v.dependents) {
+    attempt(ctx, kDelete, d == vertex ? v.identity.uid : graph_[d].identity.uid);
+  }
   for (const OwnerReference& r : v.owners) {
-    const auto owner = graph_.find(r.uid);
-    if (owner != graph_.end() && owner->second.deleting_dependents) attempt(ctx, kDelete, r.uid);
+    const uint32_t owner = find(r.uid);
+    if (owner != kNone && graph_[owner].deleting_dependents) attempt(ctx, kDelete, r.uid);
   }
 }
 
@@ -237,9 +284,9 @@ void GarbageCollector::remember_absent(const Str& uid) {
 
 Plan GarbageCollector::sync(ReconcileContext& ctx, const Key& key) {
   const char what = key.view().front();
-  const auto found = graph_.find(Str(key.view().substr(2)));
-  if (found == graph_.end()) return Plan::done();
-  const Vertex& v = found->second;
+  const uint32_t found = find(Str(key.view().substr(2)));
+  if (found == kNone) return Plan::done();
+  const Vertex& v = graph_[found];
   if (what == kDelete && v.deleting && !v.deleting_dependents) return Plan::done();
   // Seen since it was queued, and owned by nobody: there is nothing to find out.
   if (what == kDelete && v.observed && !v.deleting_dependents && v.owners.empty()) {
@@ -250,15 +297,14 @@ Plan GarbageCollector::sync(ReconcileContext& ctx, const Key& key) {
   in->observed = v.observed;
   in->deleting_dependents = v.deleting_dependents;
   if (what == kSetFree || v.deleting || v.deleting_dependents || !v.dependents.empty()) {
-    for (const Str& uid : v.dependents) {
-      const auto d = graph_.find(uid);
-      if (d == graph_.end()) continue;
-      in->dependents.push_back(d->second.identity);
-      in->circle = in->circle || d->second.deleting_dependents;
-      for (const OwnerReference& r : d->second.owners) {
+    for (const uint32_t dependent : v.dependents) {
+      const Vertex& d = graph_[dependent];
+      in->dependents.push_back(d.identity);
+      in->circle = in->circle || d.deleting_dependents;
+      for (const OwnerReference& r : d.owners) {
         if (r.uid != v.identity.uid || !r.block_owner_deletion.value_or(false)) continue;
-        in->blocking.push_back(d->second.identity);
-        in->blocking_waits.push_back(d->second.deleting_dependents);
+        in->blocking.push_back(d.identity);
+        in->blocking_waits.push_back(d.deleting_dependents);
       }
     }
   }

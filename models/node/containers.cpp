@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "models/node/internal.h"
 #include "models/node/node_fleet.h"
@@ -40,7 +41,10 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   c.id = {};
   if (c.incarnation++ > 0) ++c.restarts;
   c.state = RunState::kRunning;
-  c.waiting_reason = c.waiting_message = c.next_reason = c.next_message = {};
+  if (c.setbacks) {
+    Setbacks& s = c.setbacks.edit();
+    s.waiting_reason = s.waiting_message = s.next_reason = s.next_message = {};
+  }
   c.started_at = now;
   c.listening = c.got_sigterm = c.stop_begun = c.kill_wanted = false;
   c.started = c.ready = false;
@@ -69,7 +73,11 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   entry.shares = cpu_shares(r.cpu_request);
   c.cpu_position = m.cpu.add(entry);
   meter(now, c);
-  c.quota.start(r.cpu_limit > 0 ? MicroCores::from_milli(r.cpu_limit) : CfsQuota::kNoLimit, now);
+  if (r.cpu_limit > 0) {
+    c.quota.edit().account.start(MicroCores::from_milli(r.cpu_limit), now);
+  } else if (c.quota) {
+    c.quota.edit().account.start(CfsQuota::kNoLimit, now);
+  }
   c.cpu.at_start = c.cpu.core_ns;
   const Duration startup = sample(app.startup, 1);
   c.listening_at = now + startup;
@@ -109,9 +117,9 @@ void NodeFleet::process_ended(sim::World& world, uint32_t slot, int32_t exit_cod
   MAINSPRING_CHECK(c.state == RunState::kRunning, "a process ends twice");
   stop_probes(world, slot, true);
   world.cancel(c.oom_event);
-  world.cancel(c.kill_event);
-  world.cancel(c.quota_event);
-  c.oom_event = c.kill_event = c.quota_event = {};
+  c.oom_event = {};
+  if (c.stop) world.cancel(std::exchange(c.stop.edit().kill_event, {}));
+  if (c.quota) world.cancel(std::exchange(c.quota.edit().event, {}));
 
   meter(now, c);
   const uint32_t position = c.cpu_position;
@@ -120,7 +128,7 @@ void NodeFleet::process_ended(sim::World& world, uint32_t slot, int32_t exit_cod
   c.cpu_position = kNobody;
   c.own_demand = c.request_demand = {};
   c.cpu.rate = {};
-  c.quota.bound({}, {});
+  if (c.quota) c.quota.edit().account.bound({}, {});
   apply_changes(world, n, slot);
   m.static_memory -= c.behavior->base_memory + c.in_flight * c.behavior->memory_per_request;
   if (c.behavior->leak_per_second > 0) --m.leaking;
@@ -173,13 +181,13 @@ void NodeFleet::meter(SimTime now, ContainerRuntime& c) {
     }
     meter.sample[1] = usage_at(meter, at);
     meter.memory_sample[1] = working_set(c, at);
-    meter.scrape = scrape;
+    meter.scrape = static_cast<int32_t>(scrape);
   }
-  c.quota.advance(meter.since, now, meter.rate);
+  if (c.quota) c.quota.edit().account.advance(meter.since, now, meter.rate);
   __extension__ using Wide = __int128;
   const Wide micro = Wide{meter.rate.value} * dt.ns() + meter.remainder;
   meter.core_ns += static_cast<int64_t>(micro / CpuMeter::kMicro);
-  meter.remainder = static_cast<int64_t>(micro % CpuMeter::kMicro);
+  meter.remainder = static_cast<int32_t>(micro % CpuMeter::kMicro);
   meter.since = now;
 }
 
@@ -201,8 +209,12 @@ void NodeFleet::update_demand(sim::World& world, uint32_t slot) {
 void NodeFleet::request_cpu(sim::World& world, uint32_t slot) {
   ContainerRuntime& c = containers_[slot];
   meter(world.now(), c);
-  c.quota_covers = false;
-  const MicroCores bound = c.quota.bound(c.own_demand, c.request_demand);
+  MicroCores bound = CfsQuota::kNoLimit;
+  if (c.quota) {
+    Quota& quota = c.quota.edit();
+    quota.covers = false;
+    bound = quota.account.bound(c.own_demand, c.request_demand);
+  }
   machines_[pods_[c.pod].node].cpu.set_demand(c.cpu_position, c.own_demand + c.request_demand,
                                               bound, changes_);
 }
@@ -211,18 +223,19 @@ void NodeFleet::request_cpu(sim::World& world, uint32_t slot) {
 // the quota need not move it.
 void NodeFleet::arm_quota(sim::World& world, uint32_t slot) {
   ContainerRuntime& c = containers_[slot];
-  if (c.quota_covers) return;
-  const SimTime look = c.quota.next_change(world.now(), c.cpu.rate);
-  if (look == kNever || (c.quota_event.valid() && c.quota_look <= look)) return;
-  world.cancel(c.quota_event);
-  c.quota_look = look;
-  c.quota_event = world.schedule(look, id(), kQuota, slot, which(c));
+  if (!c.quota || c.quota->covers) return;
+  const SimTime look = c.quota->account.next_change(world.now(), c.cpu.rate);
+  if (look == kNever || (c.quota->event.valid() && c.quota->look <= look)) return;
+  Quota& quota = c.quota.edit();
+  world.cancel(quota.event);
+  quota.look = look;
+  quota.event = world.schedule(look, id(), kQuota, slot, which(c));
 }
 
 // The quota is used up, or there is a new one.
 void NodeFleet::look_at_quota(sim::World& world, uint32_t slot) {
   ContainerRuntime& c = containers_[slot];
-  c.quota_event = {};
+  c.quota.edit().event = {};
   request_cpu(world, slot);
   apply_changes(world, pods_[c.pod].node, kNobody);
   arm_quota(world, slot);
@@ -259,12 +272,17 @@ MicroCores NodeFleet::set_demand(sim::World& world, ContainerHandle h, MicroCore
                                  Duration burst) {
   if (!running(h)) return {};
   ContainerRuntime& c = containers_[h.slot];
-  if (c.request_demand == demand && !c.quota.limited()) return request_rate(c);
+  if (c.request_demand == demand && !(c.quota && c.quota->account.limited())) {
+    return request_rate(c);
+  }
   c.request_demand = demand;
   request_cpu(world, h.slot);
-  c.quota_covers = c.quota.covers(c.own_demand, demand, burst);
+  if (c.quota) {
+    Quota& quota = c.quota.edit();
+    quota.covers = quota.account.covers(c.own_demand, demand, burst);
+  }
   apply_changes(world, pods_[c.pod].node, h.slot);
-  if (!c.quota_covers) arm_quota(world, h.slot);
+  arm_quota(world, h.slot);
   return request_rate(c);
 }
 
@@ -301,7 +319,8 @@ Duration NodeFleet::cpu_used(const sim::World& world, ContainerHandle h) const {
 CfsQuota NodeFleet::quota_now(const sim::World& world, ContainerHandle h) const {
   if (!alive(h)) return {};
   const ContainerRuntime& c = containers_[h.slot];
-  CfsQuota quota = c.quota;
+  if (!c.quota) return {};
+  CfsQuota quota = c.quota->account;
   quota.advance(c.cpu.since, world.now(), c.cpu.rate);
   return quota;
 }

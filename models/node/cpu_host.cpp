@@ -52,8 +52,8 @@ void fill(std::vector<Share>& siblings, int64_t capacity) {
 
 }  // namespace
 
-int64_t cpu_shares(int64_t request_milli) {
-  return std::clamp<int64_t>(request_milli * 1024 / 1000, 2, 262144);
+int32_t cpu_shares(int64_t request_milli) {
+  return static_cast<int32_t>(std::clamp<int64_t>(request_milli * 1024 / 1000, 2, 262144));
 }
 
 MicroCores CpuHost::used() const {

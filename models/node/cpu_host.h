@@ -23,15 +23,15 @@ namespace mainspring::node {
 
 enum class QosClass : uint8_t { kGuaranteed, kBurstable, kBestEffort };
 
-int64_t cpu_shares(int64_t request_milli);
+int32_t cpu_shares(int64_t request_milli);
 
 class CpuHost {
  public:
   struct Entry {
     uint32_t container = UINT32_MAX;  // slot of the container
     uint32_t pod = UINT32_MAX;        // slot of the pod
+    int32_t shares = 2;
     QosClass qos = QosClass::kBestEffort;
-    int64_t shares = 2;
     MicroCores limit{INT64_MAX};
     MicroCores demand;
     MicroCores rate;

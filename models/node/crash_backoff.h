@@ -19,7 +19,7 @@ class Backoff {
  public:
   // Whether a new attempt now is refused, the last one having ended at `ended`.
   bool refuses(const BackoffLimits& limits, sim::SimTime ended, sim::SimTime now) const {
-    if (!used_ || ended - last_update_ > limits.forget) return false;
+    if (ended - last_update_ > limits.forget) return false;
     return now - ended < current_;
   }
   // The same, counted from the last attempt instead of an end (image pulls).
@@ -28,19 +28,16 @@ class Backoff {
   }
   // Counts an attempt that starts now.
   void next(const BackoffLimits& limits, sim::SimTime ended, sim::SimTime now) {
-    current_ = !used_ || ended - last_update_ > limits.forget
+    current_ = current_ == sim::Duration() || ended - last_update_ > limits.forget
                    ? limits.initial
                    : std::min(current_ * 2, limits.max);
-    used_ = true;
     last_update_ = now;
   }
   sim::Duration current() const { return current_; }
-  bool used() const { return used_; }
   void reset() { *this = Backoff(); }
 
  private:
-  bool used_ = false;
-  sim::Duration current_;
+  sim::Duration current_;  // zero: no attempt counted
   sim::SimTime last_update_;
 };
 

@@ -55,7 +55,7 @@ void NodeFleet::ensure_image(sim::World& world, uint32_t p, uint32_t slot) {
   }
   const BackoffLimits limits{config.image_backoff_initial, config.image_backoff_max,
                              config.image_backoff_max * 2};
-  if (c.image_backoff.refuses_since_update(limits, world.now())) {
+  if (c.setbacks && c.setbacks->image_backoff.refuses_since_update(limits, world.now())) {
     const std::string message = fmt::format("Back-off pulling image \"{}\"", image);
     pod_event(world, pod, "Normal", "BackOff", message);
     pod_event(world, pod, "Warning", "Failed", "Error: ImagePullBackOff");
@@ -171,14 +171,15 @@ void NodeFleet::pull_done(sim::World& world, NodeIndex n) {
                           pull.image.view(), go_duration(world.now() - pull.begun),
                           go_duration(world.now() - pull.asked),
                           options_.images.bytes(pull.image)));
-    containers_[pull.container].image_backoff.reset();
+    ContainerRuntime& c = containers_[pull.container];
+    if (c.setbacks) c.setbacks.edit().image_backoff.reset();
     op_done(world, p);
     return;
   }
   const KubeletConfig& config = options_.config;
   const BackoffLimits limits{config.image_backoff_initial, config.image_backoff_max,
                              config.image_backoff_max * 2};
-  containers_[pull.container].image_backoff.next(limits, world.now(), world.now());
+  containers_[pull.container].setbacks.edit().image_backoff.next(limits, world.now(), world.now());
   pod_event(world, pod, "Warning", "Failed",
             fmt::format("Failed to pull image \"{}\": {}", pull.image.view(), error));
   pod_event(world, pod, "Warning", "Failed", "Error: ErrImagePull");

@@ -21,7 +21,8 @@ std::vector<client::PodMetrics> NodeFleet::pod_metrics(const sim::World& world,
   if (scrape < 1) return out;
   const SimTime last = SimTime::from_ns(scrape * kScrapePeriod.ns());
   const SimTime before = last - kScrapePeriod;
-  for (const PodRuntime& pod : pods_) {
+  for (size_t p = 0; p < pods_.size(); ++p) {
+    const PodRuntime& pod = pods_[p];
     if (!pod.in_use || pod.object->metadata.namespace_ != ns) continue;
     if (machines_[pod.node].state != MachineState::kUp) continue;
     client::PodMetrics metrics;

@@ -17,7 +17,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +26,7 @@
 #include "models/api/types/core.h"
 #include "models/apiserver/api_server.h"
 #include "models/apiserver/control_host.h"
+#include "models/client/chunked_vector.h"
 #include "models/client/flat_index.h"
 #include "models/client/slot_table.h"
 #include "models/node/app_behavior.h"
@@ -300,6 +300,8 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void probe_event(sim::World& world, uint32_t c, ProbeKind kind);
   void probe_result(sim::World& world, uint32_t c, ProbeKind kind, ProbeResult result);
   void trigger_readiness(sim::World& world, uint32_t c);
+  sim::Duration probe_lag(const sim::World& world, const ContainerRuntime& c,
+                          ProbeKind kind) const;
   size_t probe_steps(const ContainerRuntime& c, ProbeKind kind, ProbeStep (&out)[5]) const;
   std::string probe_failure(const ContainerRuntime& c, ProbeKind kind, bool hangs) const;
 
@@ -318,10 +320,9 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
 
   Options options_;
   std::vector<Machine> machines_;
-  // Deques, since the elements are large: a vector would hold up to as much again in reserve.
-  std::deque<PodRuntime> pods_;
+  client::ChunkedVector<PodRuntime> pods_;
   std::vector<uint32_t> free_pods_;
-  std::deque<ContainerRuntime> containers_;
+  client::ChunkedVector<ContainerRuntime> containers_;
   std::vector<uint32_t> free_containers_;
   client::SlotTable pod_by_name_;
   client::FlatIndex machine_by_name_;  // of machines that are not gone

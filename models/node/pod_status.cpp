@@ -51,7 +51,7 @@ std::string_view NodeFleet::compute_phase(const PodRuntime& pod) const {
       if (!c.started && !pod.initialized) init_pending = true;
       continue;
     }
-    if (pod.initialized || (c.state == RunState::kTerminated && c.ended.exit_code == 0)) continue;
+    if (pod.initialized || (c.state == RunState::kTerminated && c.ended->exit_code == 0)) continue;
     if (c.state == RunState::kTerminated && (!wants_start(pod, c))) return "Failed";
     init_pending = true;
   }
@@ -66,7 +66,7 @@ std::string_view NodeFleet::compute_phase(const PodRuntime& pod) const {
         break;
       case RunState::kTerminated:
         ++stopped;
-        if (c.ended.exit_code != 0) ++failed;
+        if (c.ended->exit_code != 0) ++failed;
         if (wants_start(pod, c)) ++restarting;
         break;
     }
@@ -97,11 +97,11 @@ void NodeFleet::refresh(const sim::World& world, PodRuntime& pod) {
   }
   const bool over = terminal_phase(pod.phase);
   const auto set = [&](size_t i, bool on) {
-    ConditionState& c = pod.conditions[i];
-    if (c.known && c.status == on) return;
-    c.known = true;
-    c.status = on;
-    c.since = world.now();
+    ConditionStates& c = pod.conditions;
+    if (c.known[i] && c.status[i] == on) return;
+    c.known[i] = true;
+    c.status[i] = on;
+    c.since[i] = world.now();
   };
   set(kReadyToStart, pod.has_sandbox);
   set(kInitialized, pod.initialized || pod.phase == "Succeeded" ||
@@ -256,7 +256,7 @@ api::List<api::ContainerStatus> NodeFleet::container_statuses(const sim::World& 
     s.restart_count = c.restarts;
     s.started = c.state == RunState::kRunning && c.started;
     s.ready = c.role == Role::kInit
-                  ? c.state == RunState::kTerminated && c.ended.exit_code == 0
+                  ? c.state == RunState::kTerminated && c.ended->exit_code == 0
                   : c.ready;
     if (c.incarnation > 0) {
       if (c.id.empty()) c.id = container_id(c, c.incarnation);
@@ -273,17 +273,20 @@ api::List<api::ContainerStatus> NodeFleet::container_statuses(const sim::World& 
         break;
       }
       case RunState::kTerminated:
-        if (!c.waiting_reason.empty() && !pod.terminating) {
-          s.state.waiting = api::ContainerStateWaiting{c.waiting_reason, c.waiting_message, {}};
-          s.last_state.terminated = terminated(c.ended, c.incarnation);
+        if (c.setbacks && !c.setbacks->waiting_reason.empty() && !pod.terminating) {
+          s.state.waiting = api::ContainerStateWaiting{c.setbacks->waiting_reason,
+                                                       c.setbacks->waiting_message, {}};
+          s.last_state.terminated = terminated(*c.ended, c.incarnation);
         } else {
-          s.state.terminated = terminated(c.ended, c.incarnation);
+          s.state.terminated = terminated(*c.ended, c.incarnation);
         }
         break;
       case RunState::kWaiting: {
         api::ContainerStateWaiting w;
-        w.reason = c.waiting_reason;
-        w.message = c.waiting_message;
+        if (c.setbacks) {
+          w.reason = c.setbacks->waiting_reason;
+          w.message = c.setbacks->waiting_message;
+        }
         if (w.reason.empty()) {
           w.reason = texts_(pod.init_count > 0 ? "PodInitializing" : "ContainerCreating");
         }
@@ -306,7 +309,7 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
     const ContainerRuntime& c = containers_[slot];
     if (c.role != Role::kInit && !c.ready) unready.push_back(spec_of(c).name);
     const bool done = c.role == Role::kInit ? c.state == RunState::kTerminated &&
-                                                  c.ended.exit_code == 0
+                                                  c.ended->exit_code == 0
                                             : c.started;
     if (c.role != Role::kApp && !done) incomplete.push_back(spec_of(c).name);
   }
@@ -314,21 +317,21 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
   conditions.reserve(5);
   const auto add = [&](std::string_view type, size_t i, std::string_view reason,
                        std::string message) {
-    const ConditionState& state = pod.conditions[i];
+    const bool on = pod.conditions.status[i];
     api::PodCondition c;
     c.type = texts_(type);
-    c.status = texts_(state.status ? "True" : "False");
-    c.last_transition_time = at(state.since);
+    c.status = texts_(on ? "True" : "False");
+    c.last_transition_time = at(pod.conditions.since[i]);
     c.observed_generation = pod.object->metadata.generation;
     c.reason = texts_(reason);
-    if (!state.status) c.message = message;
+    if (!on) c.message = message;
     conditions.push_back(std::move(c));
   };
   const bool succeeded = pod.phase == "Succeeded";
   const bool failed = pod.phase == "Failed";
   const std::string_view ended = succeeded ? "PodCompleted" : failed ? "PodFailed" : "";
   add("PodReadyToStartContainers", kReadyToStart, {}, {});
-  if (pod.conditions[kInitialized].status) {
+  if (pod.conditions.status[kInitialized]) {
     add("Initialized", kInitialized, succeeded ? "PodCompleted" : "", {});
   } else if (failed) {
     add("Initialized", kInitialized, "PodFailed", {});
@@ -338,8 +341,8 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
   }
   const std::string unready_text =
       fmt::format("containers with unready status: {}", join(unready));
-  const bool containers_ready = pod.conditions[kContainersReady].status;
-  if (pod.conditions[kReady].status) {
+  const bool containers_ready = pod.conditions.status[kContainersReady];
+  if (pod.conditions.status[kReady]) {
     add("Ready", kReady, {}, {});
   } else if (!ended.empty()) {
     add("Ready", kReady, ended, {});
@@ -362,7 +365,7 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
     c.status = "True";
     c.reason = "TerminationByKubelet";
     c.message = pod.end_message;
-    c.last_transition_time = at(pod.conditions[kReady].since);
+    c.last_transition_time = at(pod.conditions.since[kReady]);
     c.observed_generation = pod.object->metadata.generation;
     conditions.push_back(std::move(c));
   }

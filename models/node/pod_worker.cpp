@@ -566,9 +566,10 @@ void NodeFleet::sync(sim::World& world, uint32_t p) {
     ContainerRuntime& container = containers_[c];
     if (container.state == RunState::kRunning) {
       trigger_readiness(world, c);
-    } else if (!container.next_reason.empty()) {
-      container.waiting_reason = container.next_reason;
-      container.waiting_message = container.next_message;
+    } else if (container.setbacks && !container.setbacks->next_reason.empty()) {
+      Setbacks& setbacks = container.setbacks.edit();
+      setbacks.waiting_reason = setbacks.next_reason;
+      setbacks.waiting_message = setbacks.next_message;
     }
   }
   status_changed(world, p);
@@ -581,7 +582,7 @@ bool NodeFleet::wants_start(const PodRuntime& pod, const ContainerRuntime& c) co
   const std::string_view policy = pod.object->spec.restart_policy;
   if (policy == "Never") return false;
   // Init containers are restarted until they succeed, app containers as the policy says.
-  if (c.role == Role::kInit || policy == "OnFailure") return c.ended.exit_code != 0;
+  if (c.role == Role::kInit || policy == "OnFailure") return c.ended->exit_code != 0;
   return true;
 }
 
@@ -591,7 +592,7 @@ bool NodeFleet::finished(const PodRuntime& pod) const {
   for (uint32_t i = 0; i < pod.init_count; ++i) {
     const ContainerRuntime& c = containers_[pod.containers[i]];
     if (c.role == Role::kInit && !pod.initialized && c.state == RunState::kTerminated &&
-        c.ended.exit_code != 0 && !wants_start(pod, c)) {
+        c.ended->exit_code != 0 && !wants_start(pod, c)) {
       return true;
     }
   }
@@ -610,7 +611,7 @@ uint32_t NodeFleet::pick_start(PodRuntime& pod) {
     const bool untried = c.round != pod.round;
     if (c.role == Role::kInit) {
       if (pod.initialized) continue;
-      if (c.state == RunState::kTerminated && c.ended.exit_code == 0) continue;
+      if (c.state == RunState::kTerminated && c.ended->exit_code == 0) continue;
       return untried && wants_start(pod, c) ? slot : UINT32_MAX;
     }
     if (c.state != RunState::kRunning && untried) return slot;
@@ -694,30 +695,32 @@ void NodeFleet::try_start(sim::World& world, uint32_t p, uint32_t slot) {
   if (c.state == RunState::kTerminated) {
     const BackoffLimits limits{config.crash_backoff_initial, config.crash_backoff_max,
                                config.crash_backoff_forget};
-    const SimTime ended = c.ended.finished_at;
-    if (c.crash_backoff.refuses(limits, ended, world.now())) {
+    const SimTime ended = c.ended->finished_at;
+    const Backoff backoff = c.setbacks ? c.setbacks->crash_backoff : Backoff();
+    if (backoff.refuses(limits, ended, world.now())) {
       const std::string_view name = spec_of(c).name;
       const std::string full = full_name(*pod.object);
       pod_event(world, pod, "Warning", "BackOff",
                 fmt::format("Back-off restarting failed container {} in pod {}", name, full));
-      c.next_reason = "CrashLoopBackOff";
-      c.next_message =
-          fmt::format("back-off {} restarting failed container={} pod={}",
-                      go_duration(c.crash_backoff.current()), name, full);
+      Setbacks& setbacks = c.setbacks.edit();
+      setbacks.next_reason = "CrashLoopBackOff";
+      setbacks.next_message = fmt::format("back-off {} restarting failed container={} pod={}",
+                                          go_duration(backoff.current()), name, full);
       pod.round_in_backoff = true;
-      pod.round_retry_at = std::min(pod.round_retry_at, ended + c.crash_backoff.current());
+      pod.round_retry_at = std::min(pod.round_retry_at, ended + backoff.current());
       next_step(world, p);
       return;
     }
-    c.crash_backoff.next(limits, ended, world.now());
+    c.setbacks.edit().crash_backoff.next(limits, ended, world.now());
   }
   ensure_image(world, p, slot);
 }
 
 void NodeFleet::start_failed(sim::World&, uint32_t p, uint32_t slot, std::string_view reason,
                              std::string message) {
-  containers_[slot].next_reason = reason;
-  containers_[slot].next_message = message;
+  Setbacks& setbacks = containers_[slot].setbacks.edit();
+  setbacks.next_reason = reason;
+  setbacks.next_message = message;
   pods_[p].round_failed = true;
 }
 
@@ -750,8 +753,9 @@ void NodeFleet::terminate(sim::World& world, uint32_t p, Duration grace) {
     for (const uint32_t c : pod.containers) {
       ContainerRuntime& container = containers_[c];
       if (container.state != RunState::kRunning || !container.got_sigterm) continue;
-      world.cancel(container.kill_event);
-      container.kill_event =
+      Stop& stop = container.stop.edit();
+      world.cancel(stop.kill_event);
+      stop.kill_event =
           world.schedule(std::max(pod.kill_at, now), id(), kSigkill, c,
                          uint64_t{container.generation} << 32 | container.incarnation);
     }
@@ -833,7 +837,7 @@ void NodeFleet::stop_container(sim::World& world, uint32_t slot, Duration grace,
   }
   // Whole seconds of the hook count against the grace period.
   const Duration used = Duration::seconds(hook / Duration::seconds(1));
-  c.stop_grace = std::max(grace - used, options_.config.minimum_grace);
+  c.stop.edit().grace = std::max(grace - used, options_.config.minimum_grace);
   if (hook <= Duration()) {
     sigterm(world, slot);
   } else {
@@ -847,10 +851,11 @@ void NodeFleet::sigterm(sim::World& world, uint32_t slot) {
   const bool watched = c.probes[static_cast<size_t>(ProbeKind::kReadiness)].active;
   if (watched) settle_probe(world, slot, ProbeKind::kReadiness, world.now());
   c.got_sigterm = true;
-  c.sigterm_at = world.now();
+  Stop& stop = c.stop.edit();
+  stop.sigterm_at = world.now();
   if (watched) arm_probe(world, slot, ProbeKind::kReadiness);
   const uint64_t which = uint64_t{c.generation} << 32 | c.incarnation;
-  c.kill_event = world.schedule(c.stop_grace, id(), kSigkill, slot, which);
+  stop.kill_event = world.schedule(stop.grace, id(), kSigkill, slot, which);
   if (!c.behavior->ignores_sigterm) {
     sim::Rng rng = app_rng(world, c, 5);
     const Duration takes = c.behavior->shutdown.sample_duration(rng);

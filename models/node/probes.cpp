@@ -61,7 +61,6 @@ Duration seconds(int32_t n) { return Duration::seconds(n); }
 size_t NodeFleet::probe_steps(const ContainerRuntime& c, ProbeKind kind,
                               ProbeStep (&out)[5]) const {
   const AppBehavior& app = *c.behavior;
-  const ProbeRuntime& probe = c.probes[static_cast<size_t>(kind)];
   const bool readiness = kind == ProbeKind::kReadiness;
   size_t n = 0;
   out[n++] = {SimTime(), false};
@@ -73,8 +72,11 @@ size_t NodeFleet::probe_steps(const ContainerRuntime& c, ProbeKind kind,
     while (n > 0 && out[n - 1].from >= at) --n;
     out[n++] = {n == 0 ? SimTime() : at, ok};
   };
-  if (readiness && c.got_sigterm && app.closes_on_sigterm) cut(c.sigterm_at, false);
-  if (probe.forced >= 0) cut(std::max(probe.forced_at, c.started_at), probe.forced == 1);
+  if (readiness && c.got_sigterm && app.closes_on_sigterm) cut(c.stop->sigterm_at, false);
+  if (c.setbacks) {
+    const ForcedProbe& forced = c.setbacks->forced[static_cast<size_t>(kind)];
+    if (forced.ok) cut(std::max(forced.since, c.started_at), *forced.ok);
+  }
   return n;
 }
 
@@ -85,21 +87,22 @@ void NodeFleet::start_probes(sim::World& world, uint32_t slot) {
   c.ready_at = c.listening_at + c.behavior->warmup.sample_duration(rng);
   for (const ProbeKind kind : kKinds) {
     ProbeRuntime& probe = c.probes[static_cast<size_t>(kind)];
-    const int8_t forced = probe.forced;
-    const SimTime forced_at = probe.forced_at;
     probe = ProbeRuntime();
-    probe.forced = forced;
-    probe.forced_at = forced_at;
     probe.used = probe_of(spec, kind).has_value();
-    const uint64_t which = uint64_t{40} << 24 | uint64_t{c.role == Role::kApp} << 20 |
-                           uint64_t{c.spec_index} << 2 | static_cast<uint64_t>(kind);
-    probe.lag = options_.config.probe_lag.at(pod_draw(world, pods_[c.pod], which, c.incarnation));
   }
   c.started = !c.probes[static_cast<size_t>(ProbeKind::kStartup)].used;
   c.ready = c.started && !c.probes[static_cast<size_t>(ProbeKind::kReadiness)].used;
   for (const ProbeKind kind : kKinds) {
     if ((kind == ProbeKind::kStartup) != c.started) activate_probe(world, slot, kind);
   }
+}
+
+// How late the probe's worker wakes up; it keeps the ticks of different probes apart.
+Duration NodeFleet::probe_lag(const sim::World& world, const ContainerRuntime& c,
+                              ProbeKind kind) const {
+  const uint64_t which = uint64_t{40} << 24 | uint64_t{c.role == Role::kApp} << 20 |
+                         uint64_t{c.spec_index} << 2 | static_cast<uint64_t>(kind);
+  return options_.config.probe_lag.at(pod_draw(world, pods_[c.pod], which, c.incarnation));
 }
 
 // From now on the probe runs: at its worker's ticks, the first one when the initial delay is over.
@@ -115,7 +118,8 @@ void NodeFleet::activate_probe(sim::World& world, uint32_t slot, ProbeKind kind)
                                                       : ProbeResult::kUnknown;
   const SimTime from = std::max(c.started_at + seconds(spec.initial_delay_seconds), world.now());
   probe.state.next_tick =
-      tick_at_or_after(pods_[c.pod].probe_phase + probe.lag, rule_of(spec).period, from);
+      tick_at_or_after(pods_[c.pod].probe_phase + probe_lag(world, c, kind), rule_of(spec).period,
+                       from);
   arm_probe(world, slot, kind);
 }
 
@@ -153,7 +157,7 @@ void NodeFleet::arm_probe(sim::World& world, uint32_t slot, ProbeKind kind) {
         probe.reported < kReportedFailures
             ? probe.state.next_tick
             : tick_at_or_after(probe.state.next_tick, rule.period,
-                               probe.reported_at + kReportPeriod);
+                               c.setbacks->reported_at[static_cast<size_t>(kind)] + kReportPeriod);
     for (size_t i = 0; i < n && from < tick; ++i) {
       const SimTime end = i + 1 < n ? steps[i + 1].from : kNever;
       if (steps[i].ok || end <= from) continue;
@@ -187,11 +191,11 @@ void NodeFleet::probe_event(sim::World& world, uint32_t slot, ProbeKind kind) {
   const size_t n = probe_steps(c, kind, steps);
   const bool late = world.now() > tick;
   if (probe.state.next_tick <= tick && probe_fails_at({steps, n}, tick)) {
+    const size_t i = static_cast<size_t>(kind);
     const bool report = probe.reported < kReportedFailures ||
-                        world.now() - probe.reported_at >= kReportPeriod;
+                        world.now() - c.setbacks->reported_at[i] >= kReportPeriod;
     if (report) {
-      ++probe.reported;
-      probe.reported_at = tick;
+      if (++probe.reported >= kReportedFailures) c.setbacks.edit().reported_at[i] = tick;
       pod_event(world, pods_[c.pod], "Warning", "Unhealthy",
                 fmt::format("{} probe failed: {}", title(kind), probe_failure(c, kind, late)));
     }
@@ -257,7 +261,7 @@ void NodeFleet::trigger_readiness(sim::World& world, uint32_t slot) {
   const bool ran_now = probe.state.next_tick == now + period;
   if (!c.ready && !ran_now) {
     probe.state.next_tick =
-        tick_at_or_after(now + probe.lag, period,
+        tick_at_or_after(now + probe_lag(world, c, ProbeKind::kReadiness), period,
                          c.started_at + seconds(spec.initial_delay_seconds));
   }
   arm_probe(world, slot, ProbeKind::kReadiness);
@@ -269,9 +273,8 @@ void NodeFleet::force_probe(sim::World& world, ContainerHandle h, ProbeKind kind
   ContainerRuntime& c = containers_[h.slot];
   const uint32_t incarnation = c.incarnation;
   settle_probe(world, h.slot, kind, world.now());
-  ProbeRuntime& probe = c.probes[static_cast<size_t>(kind)];
-  probe.forced = ok ? static_cast<int8_t>(*ok ? 1 : 0) : int8_t{-1};
-  probe.forced_at = world.now();
+  c.setbacks.edit().forced[static_cast<size_t>(kind)] = {world.now(), ok};
+  const ProbeRuntime& probe = c.probes[static_cast<size_t>(kind)];
   if (c.incarnation == incarnation && probe.active) arm_probe(world, h.slot, kind);
 }
 

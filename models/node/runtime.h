@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,15 +39,17 @@ struct Termination {
 
 struct ProbeRuntime {
   ProbeState state;
-  sim::EventId event;       // the next tick that matters: a flip, or a failure worth an event
-  sim::SimTime tick;        // which tick that is
-  sim::Duration lag;        // how late its worker wakes up; keeps ticks of different probes apart
-  sim::SimTime forced_at;
-  sim::SimTime reported_at;  // the tick of the last failure reported
-  int32_t reported = 0;     // failures reported as events in this incarnation
-  int8_t forced = -1;       // 0 or 1: outcome forced by a fault
+  sim::EventId event;    // the next tick that matters: a flip, or a failure worth an event
+  sim::SimTime tick;     // which tick that is
+  int32_t reported = 0;  // failures reported as events in this incarnation
   bool used = false;    // the container declares it
   bool active = false;  // running now: between start (or startup success) and the end
+};
+
+// The outcome of a probe as a fault forces it.
+struct ForcedProbe {
+  sim::SimTime since;
+  std::optional<bool> ok;  // nothing: as the program answers
 };
 
 // Usage of CPU as an integral, and its value at the last two instants at which the metrics server
@@ -55,10 +58,10 @@ struct CpuMeter {
   static constexpr int64_t kMicro = 1'000'000;
   int64_t core_ns = 0;     // whole core-nanoseconds used until `since`
   int64_t at_start = 0;    // the same when the present process started
-  int64_t remainder = 0;   // millionths of one
+  int32_t remainder = 0;   // millionths of one
+  int32_t scrape = -1;     // number of the last scrape at or before `since`; -1: none
   sim::SimTime since;
   MicroCores rate;
-  int64_t scrape = -1;  // number of the last scrape at or before `since`; -1: none
   std::array<int64_t, 2> sample{};         // core_ns at scrape - 1 and scrape
   std::array<int64_t, 2> memory_sample{};  // working set there
 };
@@ -74,57 +77,75 @@ inline int64_t usage_at(const CpuMeter& meter, sim::SimTime at) {
   return meter.core_ns + static_cast<int64_t>(micro / CpuMeter::kMicro);
 }
 
-struct ContainerRuntime {
-  uint32_t generation = 0;
-  bool in_use = false;
-  Role role = Role::kApp;
-  uint16_t spec_index = 0;  // in spec.initContainers or spec.containers
-  uint32_t pod = UINT32_MAX;
-  AppBehaviorRef behavior;
-
-  RunState state = RunState::kWaiting;
-  api::Str waiting_reason;   // shown; empty: ContainerCreating or PodInitializing
+// What a container has only once something went wrong with it.
+struct Setbacks {
+  api::Str waiting_reason;  // shown; empty: ContainerCreating or PodInitializing
   api::Str waiting_message;
-  api::Str next_reason;      // shown from the next sync on (the kubelet's reason cache)
+  api::Str next_reason;     // shown from the next sync on (the kubelet's reason cache)
   api::Str next_message;
-  sim::SimTime started_at;
-  Termination ended;         // of state kTerminated
-  api::Opt<Termination> last;  // the one before the current instance
-  api::Str id;                 // as its status shows it; made when first shown
-  int32_t restarts = 0;
-  uint32_t incarnation = 0;  // how often a process was started; dates events of old ones
-  uint32_t attempts = 0;     // starts tried, for draws
-  uint32_t round = 0;        // sync round in which it was last tried
   Backoff crash_backoff;
   Backoff image_backoff;
-  sim::SimTime pull_asked;
-  uint32_t pulls = 0;
+  // By ProbeKind:
+  std::array<ForcedProbe, 3> forced;
+  std::array<sim::SimTime, 3> reported_at;  // the tick of the last of many failures reported
+};
 
-  bool started = false;      // running, and its startup probe (if any) succeeded
+// What a container has once it is being stopped.
+struct Stop {
+  sim::Duration grace;  // from SIGTERM to SIGKILL
+  sim::SimTime sigterm_at;
+  sim::EventId kill_event;
+};
+
+// What a container with a CPU limit has.
+struct Quota {
+  CfsQuota account;
+  sim::EventId event;   // looks at it again
+  sim::SimTime look;    // when
+  bool covers = false;  // what the requests burn until set_demand() is called again
+};
+
+// There are as many as containers, so the order of the fields leaves no gaps.
+struct ContainerRuntime {
+  uint32_t generation = 0;
+  uint32_t pod = UINT32_MAX;
+  uint16_t spec_index = 0;  // in spec.initContainers or spec.containers
+  Role role = Role::kApp;
+  RunState state = RunState::kWaiting;
+  bool in_use = false;
+  bool started = false;  // running, and its startup probe (if any) succeeded
   bool ready = false;
   bool listening = false;
   bool got_sigterm = false;
   bool stop_begun = false;   // termination: preStop or SIGTERM under way
   bool kill_wanted = false;  // a failed liveness or startup probe asks for a restart
   bool kill_by_startup = false;
-  sim::Duration stop_grace;  // from SIGTERM to SIGKILL
-  sim::SimTime sigterm_at;
+  int32_t restarts = 0;
+  uint32_t incarnation = 0;  // how often a process was started; dates events of old ones
+  uint32_t attempts = 0;     // starts tried, for draws
+  uint32_t round = 0;        // sync round in which it was last tried
+  uint32_t pulls = 0;
+  uint32_t cpu_position = UINT32_MAX;
+
+  AppBehaviorRef behavior;
+  api::Opt<Setbacks> setbacks;
+  api::Opt<Stop> stop;
+  api::Opt<Quota> quota;
+  api::Opt<Termination> ended;  // of state kTerminated
+  api::Opt<Termination> last;   // the one before the current instance
+  api::Str id;                  // as its status shows it; made when first shown
+
+  sim::SimTime started_at;
   sim::SimTime listening_at;  // of this incarnation
   sim::SimTime ready_at;      // when its readiness probe begins to succeed
+  sim::EventId oom_event;
   std::array<ProbeRuntime, 3> probes;  // by ProbeKind
 
-  uint32_t cpu_position = UINT32_MAX;
   MicroCores own_demand;      // the program's own: starting or idle
   MicroCores request_demand;  // set_demand()
   CpuMeter cpu;
-  CfsQuota quota;
-  sim::EventId quota_event;  // looks at the quota again
-  sim::SimTime quota_look;   // when
-  bool quota_covers = false;  // what the requests burn until set_demand() is called again
   int64_t in_flight = 0;
   int64_t memory_limit = 0;  // of the present process; 0: none
-  sim::EventId oom_event;
-  sim::EventId kill_event;
 };
 
 // What a pod worker is doing; one thing at a time.
@@ -144,32 +165,19 @@ enum class Op : uint8_t {
   kCleanup,
 };
 
-struct ConditionState {
-  bool known = false;
-  bool status = false;
-  sim::SimTime since;
+// PodReadyToStartContainers, Initialized, Ready, ContainersReady, in this order.
+struct ConditionStates {
+  std::array<sim::SimTime, 4> since;
+  std::array<bool, 4> known{};
+  std::array<bool, 4> status{};
 };
 
+// There are as many as pods, so the order of the fields leaves no gaps.
 struct PodRuntime {
   uint32_t generation = 0;
-  bool in_use = false;
-  api::Ref<const api::Pod> object;  // as last seen
   NodeIndex node = kNoNode;
-  uint64_t entity = 0;  // key of its draws
-  std::vector<uint32_t> containers;  // slots: init containers, then app containers
-  uint16_t init_count = 0;
+  bool in_use = false;
   QosClass qos = QosClass::kBestEffort;
-
-  Op op = Op::kNone;
-  uint32_t op_container = UINT32_MAX;
-  sim::EventId op_event;
-  sim::EventId retry_event;
-  bool pleg_pending = false;
-  bool dirty = false;  // sync again when the present round ends
-  uint32_t round = 0;
-  bool round_failed = false;
-  bool round_in_backoff = false;
-  sim::SimTime round_retry_at;  // earliest end of a back-off met in this round
 
   bool admitted = false;
   bool counted = false;  // its requests are in the machine's sums
@@ -177,31 +185,46 @@ struct PodRuntime {
   bool has_sandbox = false;
   bool ever_sandbox = false;
   bool initialized = false;
-  uint32_t sandboxes = 0;
-  uint32_t volume_tries = 0;
-  uint32_t retries = 0;
-  uint32_t statuses = 0;  // status writes begun
-  sim::SimTime start_time;
   bool has_start_time = false;
-  sim::SimTime probe_phase;
-  uint16_t ip_host = 0;  // host part of its address; 0: none
 
   bool terminating = false;
   bool stopped = false;    // no container runs and none will
   bool api_gone = false;   // the object was removed
   bool deleting = false;   // our own final DELETE is under way
-  sim::Duration grace;
-  sim::SimTime kill_at;
-  api::Str end_reason;     // status.reason of a pod that the kubelet ended
-  api::Str end_message;
   bool forced_failed = false;
   bool disruption = false;  // DisruptionTarget by TerminationByKubelet
-
   bool status_queued = false;
+
+  Op op = Op::kNone;
+  bool pleg_pending = false;
+  bool dirty = false;  // sync again when the present round ends
+  bool round_failed = false;
+  bool round_in_backoff = false;
+  uint16_t init_count = 0;  // of `containers`
+  uint16_t ip_host = 0;     // host part of its address; 0: none
+  uint32_t round = 0;
+  uint32_t op_container = UINT32_MAX;
+  uint32_t sandboxes = 0;
+  uint32_t volume_tries = 0;
+  uint32_t retries = 0;
+  uint32_t statuses = 0;  // status writes begun
+
+  api::Ref<const api::Pod> object;  // as last seen
+  uint64_t entity = 0;  // key of its draws
+  std::vector<uint32_t> containers;  // slots: init containers, then app containers
+  sim::EventId op_event;
+  sim::EventId retry_event;
+  sim::SimTime round_retry_at;  // earliest end of a back-off met in this round
+  sim::SimTime start_time;
+  sim::SimTime probe_phase;
+  sim::Duration grace;
+  sim::SimTime kill_at;
+
   api::Str phase;
+  api::Str end_reason;  // status.reason of a pod that the kubelet ended
+  api::Str end_message;
   api::List<api::PodIP> ips;  // as its status shows them; made when first shown
-  // PodReadyToStartContainers, Initialized, Ready, ContainersReady, in this order.
-  std::array<ConditionState, 4> conditions;
+  ConditionStates conditions;
 };
 
 struct PullRequest {

@@ -309,14 +309,9 @@ api::Ref<const PodTemplate> ClusterCache::template_for(const api::Pod& pod) {
 PodInfoRef ClusterCache::make_pod_info(PodRef pod) {
   api::Ref<PodInfo> info(new PodInfo());
   info->t = template_for(*pod);
-  const api::ObjectMeta& meta = pod->metadata;
-  std::string key;
-  key.reserve(meta.namespace_.size() + 1 + meta.name.size());
-  key.append(meta.namespace_.view()).append("/").append(meta.name.view());
-  info->key = key;
   info->node_name = pod->spec.node_name;
   info->priority = pod->spec.priority.value_or(0);
-  info->terminating = !meta.deletion_timestamp.is_zero();
+  info->terminating = !pod->metadata.deletion_timestamp.is_zero();
   for (const api::Volume& v : pod->spec.volumes) {
     info->has_claims = info->has_claims || v.persistent_volume_claim || v.ephemeral;
     info->has_disks = info->has_disks || !v.extra.is_null();
@@ -324,9 +319,9 @@ PodInfoRef ClusterCache::make_pod_info(PodRef pod) {
   if (resized(*pod)) {
     api::PodRequestOptions options;
     options.use_status = true;
-    info->resized = Resources::of(api::pod_requests(*pod, options));
-    std::tie(info->resized_nonzero_cpu, info->resized_nonzero_memory) =
-        nonzero_request(pod->spec, &pod->status);
+    PodInfo::Resized& now = info->resized.edit();
+    now.request = Resources::of(api::pod_requests(*pod, options));
+    std::tie(now.nonzero_cpu, now.nonzero_memory) = nonzero_request(pod->spec, &pod->status);
   }
   info->pod = std::move(pod);
   return info;
@@ -573,6 +568,11 @@ void ClusterCache::refresh() {
 
 // ---- pods
 
+uint32_t ClusterCache::state_of(const api::Str& uid) const {
+  return pod_index_.find(client::uid_hash(uid),
+                         [&](uint32_t state) { return pods_[state].pod->uid() == uid; });
+}
+
 void ClusterCache::place(uint32_t state) {
   PodState& p = pods_[state];
   const PodInfo& pod = *p.pod;
@@ -620,13 +620,13 @@ bool ClusterCache::replace(uint32_t state, const PodInfoRef& pod) {
 }
 
 void ClusterCache::add_pod(PodInfoRef pod) {
-  if (const auto found = pod_index_.find(pod->uid())) {
+  if (const uint32_t found = state_of(pod->uid()); found != kNone) {
     // Assumed before, or known: what the API says now counts.
-    pods_[*found].assumed = false;
-    if (replace(*found, pod)) return;
-    unplace(*found);
-    pods_[*found].pod = std::move(pod);
-    place(*found);
+    pods_[found].assumed = false;
+    if (replace(found, pod)) return;
+    unplace(found);
+    pods_[found].pod = std::move(pod);
+    place(found);
     return;
   }
   uint32_t state = 0;
@@ -637,7 +637,7 @@ void ClusterCache::add_pod(PodInfoRef pod) {
     state = free_pods_.back();
     free_pods_.pop_back();
   }
-  pod_index_.set(pod->uid(), state);
+  pod_index_.insert(client::uid_hash(pod->uid()), state);
   pods_[state] = PodState();
   pods_[state].pod = std::move(pod);
   place(state);
@@ -648,7 +648,7 @@ void ClusterCache::update_pod(PodInfoRef pod) { add_pod(std::move(pod)); }
 void ClusterCache::assume(PodInfoRef pod) {
   const api::Str uid = pod->uid();
   add_pod(std::move(pod));
-  pods_[*pod_index_.find(uid)].assumed = true;
+  pods_[state_of(uid)].assumed = true;
 }
 
 void ClusterCache::forget(const api::Str& uid) {
@@ -656,26 +656,25 @@ void ClusterCache::forget(const api::Str& uid) {
 }
 
 void ClusterCache::finish_binding(const api::Str& uid) {
-  if (const auto found = pod_index_.find(uid)) pods_[*found].binding_finished = true;
+  if (const uint32_t found = state_of(uid); found != kNone) pods_[found].binding_finished = true;
 }
 
 bool ClusterCache::is_assumed(const api::Str& uid) const {
-  const auto found = pod_index_.find(uid);
-  return found && pods_[*found].assumed;
+  const uint32_t found = state_of(uid);
+  return found != kNone && pods_[found].assumed;
 }
 
 PodInfoRef ClusterCache::find_pod(const api::Str& uid) const {
-  const auto found = pod_index_.find(uid);
-  return found ? pods_[*found].pod : PodInfoRef();
+  const uint32_t found = state_of(uid);
+  return found != kNone ? pods_[found].pod : PodInfoRef();
 }
 
 void ClusterCache::remove_pod(const api::Str& uid) {
-  const auto found = pod_index_.find(uid);
-  if (!found) return;
-  const uint32_t state = *found;
+  const uint32_t state = state_of(uid);
+  if (state == kNone) return;
   unplace(state);
+  pod_index_.erase(client::uid_hash(uid), state);
   pods_[state] = PodState();
-  pod_index_.erase(uid);
   free_pods_.push_back(state);
 }
 

@@ -15,7 +15,9 @@
 #include <string_view>
 #include <vector>
 
+#include "models/client/chunked_vector.h"
 #include "models/client/flat_index.h"
+#include "models/client/slot_table.h"
 #include "models/scheduler/node_info.h"
 
 namespace mainspring::scheduler {
@@ -61,7 +63,7 @@ class ClusterCache {
   void forget(const api::Str& uid);
   void finish_binding(const api::Str& uid);
   bool is_assumed(const api::Str& uid) const;
-  bool has_pod(const api::Str& uid) const { return pod_index_.find(uid).has_value(); }
+  bool has_pod(const api::Str& uid) const { return state_of(uid) != kNone; }
   // The pod as the cache holds it, or null.
   PodInfoRef find_pod(const api::Str& uid) const;
 
@@ -134,10 +136,14 @@ class ClusterCache {
     int32_t nodes = 0;
   };
 
+  static constexpr uint32_t kNone = client::SlotTable::kNone;
+
   uint32_t slot_for(const api::Str& name);
   void release_if_empty(uint32_t slot);
   void changed(NodeInfo& node);
   void touch(NodeInfo& node);
+  // The number of the pod's state, or kNone.
+  uint32_t state_of(const api::Str& uid) const;
   void place(uint32_t state);
   void unplace(uint32_t state);
   bool replace(uint32_t state, const PodInfoRef& pod);
@@ -162,9 +168,9 @@ class ClusterCache {
   uint64_t generation_ = 0;
   std::vector<uint32_t> log_;  // the slots of the latest changes, in order
 
-  std::vector<PodState> pods_;
+  client::ChunkedVector<PodState> pods_;
   std::vector<uint32_t> free_pods_;
-  client::FlatIndex pod_index_;
+  client::SlotTable pod_index_;  // by uid
   int64_t pods_with_affinity_ = 0;
   int64_t pods_with_anti_ = 0;
 

@@ -61,7 +61,7 @@ std::vector<ClusterEvent> pod_events(const PodInfo& before, const PodInfo& after
       after.pod->spec.node_name.empty() ? Resource::kUnscheduledPod : Resource::kAssignedPod;
   const auto add = [&](Action a) { out.push_back({resource, a}); };
   if (!(before.labels() == after.labels())) add(kUpdatePodLabel);
-  if (before.t.get() != after.t.get() || before.resized != after.resized) {
+  if (before.t.get() != after.t.get() || !(before.resized == after.resized)) {
     const Resources& was = before.node_request();
     const Resources& is = after.node_request();
     bool less = is.milli_cpu < was.milli_cpu || is.memory < was.memory ||

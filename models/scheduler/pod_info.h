@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "models/scheduler/resources.h"
@@ -95,26 +96,32 @@ struct PodTemplate {
 };
 
 struct PodInfo {
+  // What the container statuses say instead of the spec (in-place resize).
+  struct Resized {
+    Resources request;
+    int64_t nonzero_cpu = 0;
+    int64_t nonzero_memory = 0;
+    friend bool operator==(const Resized&, const Resized&) = default;
+  };
+
   api::RefCount refs;
+  int32_t priority = 0;
   PodRef pod;
   api::Ref<const PodTemplate> t;
-  api::Str key;        // "namespace/name"
   api::Str node_name;  // spec.nodeName, or the node it is assumed on
-  int32_t priority = 0;
   bool terminating = false;
   bool has_claims = false;  // a volume is a claim, or makes one (generic ephemeral)
   bool has_disks = false;   // a volume is one of the in-tree kinds that sit inline in a pod
-  // Set when the container statuses say something else than the spec (in-place resize).
-  std::optional<Resources> resized;
-  int64_t resized_nonzero_cpu = 0;
-  int64_t resized_nonzero_memory = 0;
+  api::Opt<Resized> resized;  // of pods whose statuses say something else than the spec
 
   const api::Str& uid() const { return pod->metadata.uid; }
   const api::StrMap& labels() const { return pod->metadata.labels; }
   const api::Str& ns() const { return pod->metadata.namespace_; }
-  const Resources& node_request() const { return resized ? *resized : t->node_request; }
-  int64_t nonzero_cpu() const { return resized ? resized_nonzero_cpu : t->nonzero_cpu; }
-  int64_t nonzero_memory() const { return resized ? resized_nonzero_memory : t->nonzero_memory; }
+  const api::Str& name() const { return pod->metadata.name; }
+  std::string key() const { return ns().str() + "/" + name().str(); }
+  const Resources& node_request() const { return resized ? resized->request : t->node_request; }
+  int64_t nonzero_cpu() const { return resized ? resized->nonzero_cpu : t->nonzero_cpu; }
+  int64_t nonzero_memory() const { return resized ? resized->nonzero_memory : t->nonzero_memory; }
 };
 using PodInfoRef = api::Ref<const PodInfo>;
 

@@ -93,6 +93,14 @@ void SchedulingQueue::fix(Place place, uint32_t slot) {
 
 // ---- slots
 
+std::optional<uint32_t> SchedulingQueue::find_slot(std::string_view ns,
+                                                   std::string_view name) const {
+  const uint32_t slot = index_.find(client::name_hash(ns, name), [&](uint32_t s) {
+    return client::is_named(*slots_[s].pod.pod->pod, ns, name);
+  });
+  return slot == client::SlotTable::kNone ? std::nullopt : std::optional<uint32_t>(slot);
+}
+
 uint32_t SchedulingQueue::slot_of(QueuedPod pod) {
   uint32_t slot = 0;
   if (free_.empty()) {
@@ -102,7 +110,7 @@ uint32_t SchedulingQueue::slot_of(QueuedPod pod) {
     slot = free_.back();
     free_.pop_back();
   }
-  index_.set(pod.pod->key, slot);
+  index_.insert(client::name_hash(*pod.pod->pod), slot);
   slots_[slot] = Slot();
   slots_[slot].pod = std::move(pod);
   return slot;
@@ -129,7 +137,7 @@ void SchedulingQueue::detach(uint32_t slot) {
 
 void SchedulingQueue::release(uint32_t slot) {
   detach(slot);
-  index_.erase(slots_[slot].pod.pod->key);
+  index_.erase(client::name_hash(*slots_[slot].pod.pod->pod), slot);
   slots_[slot] = Slot();
   free_.push_back(slot);
 }
@@ -143,13 +151,14 @@ void SchedulingQueue::to_pool(uint32_t slot) {
   if (!s.pod.gated()) pool_by_age_.insert({s.pod.timestamp, slot});
 }
 
-SchedulingQueue::Place SchedulingQueue::place(std::string_view key) const {
-  const auto slot = find_slot(key);
+SchedulingQueue::Place SchedulingQueue::place(std::string_view ns,
+                                             std::string_view name) const {
+  const auto slot = find_slot(ns, name);
   return slot ? slots_[*slot].place : Place::kNone;
 }
 
-const QueuedPod* SchedulingQueue::find(std::string_view key) const {
-  const auto slot = find_slot(key);
+const QueuedPod* SchedulingQueue::find(std::string_view ns, std::string_view name) const {
+  const auto slot = find_slot(ns, name);
   return slot ? &slots_[*slot].pod : nullptr;
 }
 
@@ -264,7 +273,7 @@ void SchedulingQueue::record(ClusterEvent event, const EventObjects& objects) {
 // ---- the public calls
 
 void SchedulingQueue::add(const Call& call, PodInfoRef pod, uint32_t profile) {
-  if (const auto known = find_slot(pod->key)) release(*known);
+  if (const auto known = find_slot(*pod)) release(*known);
   QueuedPod q;
   q.pod = std::move(pod);
   q.profile = profile;
@@ -282,7 +291,7 @@ void SchedulingQueue::update(const Call& call, const PodInfoRef& before, PodInfo
     for (const ClusterEvent& e : events) record(e, objects);
     return;
   }
-  const auto found = find_slot(after->key);
+  const auto found = find_slot(*after);
   if (!found) return add(call, std::move(after), profile);
   Slot& s = slots_[*found];
   const bool same_pod = s.pod.pod->uid() == after->uid();
@@ -310,7 +319,7 @@ void SchedulingQueue::update(const Call& call, const PodInfoRef& before, PodInfo
 
 void SchedulingQueue::remove(const PodInfo& pod) {
   nominator.remove(pod.uid());
-  const auto found = find_slot(pod.key);
+  const auto found = find_slot(pod);
   if (found && slots_[*found].pod.pod->uid() == pod.uid()) release(*found);
 }
 
@@ -353,7 +362,7 @@ void SchedulingQueue::done(const api::Str& uid) {
 
 void SchedulingQueue::add_unschedulable(const Call& call, QueuedPod pod) {
   const api::Str uid = pod.pod->uid();
-  if (find_slot(pod.pod->key)) return done(uid);
+  if (find_slot(*pod.pod)) return done(uid);
   if (pod.unschedulable_plugins.empty() && pod.pending_plugins.empty()) {
     ++pod.consecutive_errors;
   } else {
@@ -417,7 +426,7 @@ void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const Event
 }
 
 void SchedulingQueue::activate(const Call& call, const PodInfoRef& pod) {
-  const auto found = find_slot(pod->key);
+  const auto found = find_slot(*pod);
   if (!found) {
     // In flight: its verdict, and nobody else's, will count the event.
     if (in_flight(pod->uid())) record(kWildcardEvent, {.new_pod = pod});

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "models/client/flat_index.h"
+#include "models/client/slot_table.h"
 #include "models/scheduler/events.h"
 #include "models/scheduler/nominator.h"
 #include "models/scheduler/plugin.h"
@@ -97,13 +97,13 @@ class SchedulingQueue {
   bool has_ready() const {
     return !active_.items.empty() || (options_.pop_from_backoff && !backoff_.items.empty());
   }
-  Place place(std::string_view key) const;
+  Place place(std::string_view ns, std::string_view name) const;
   size_t active() const { return active_.items.size(); }
   size_t backing_off() const { return backoff_.items.size() + error_backoff_.items.size(); }
   size_t unschedulable() const { return pool_.size(); }
   // Whether an event can mean anything to it: pods wait for one, or are being decided on.
   bool listens() const { return !pool_.empty() || !in_flight_.empty(); }
-  const QueuedPod* find(std::string_view key) const;
+  const QueuedPod* find(std::string_view ns, std::string_view name) const;
   const QueueOptions& options() const { return options_; }
 
   Nominator nominator;
@@ -143,7 +143,10 @@ class SchedulingQueue {
   void fix(Place place, uint32_t slot);
 
   uint32_t slot_of(QueuedPod pod);
-  std::optional<uint32_t> find_slot(std::string_view key) const { return index_.find(key); }
+  std::optional<uint32_t> find_slot(std::string_view ns, std::string_view name) const;
+  std::optional<uint32_t> find_slot(const PodInfo& pod) const {
+    return find_slot(pod.ns(), pod.name());
+  }
   void detach(uint32_t slot);
   void release(uint32_t slot);
   void to_pool(uint32_t slot);
@@ -162,7 +165,7 @@ class SchedulingQueue {
   uint64_t sequence_ = 0;
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-  client::FlatIndex index_;  // "namespace/name" -> slot
+  client::SlotTable index_;  // by name
   Heap active_;
   Heap backoff_;
   Heap error_backoff_;

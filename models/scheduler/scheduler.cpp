@@ -236,7 +236,7 @@ void Scheduler::pod_added(client::ControlContext& ctx, const PodRef& pod) {
     return;
   }
   const auto profile = profile_for(*pod);
-  if (!profile || queue_.find(info->key) || cluster_.is_assumed(info->uid())) return;
+  if (!profile || queue_.find(info->ns(), info->name()) || cluster_.is_assumed(info->uid())) return;
   Host host(*this, ctx);
   queue_.add(call(ctx, host), std::move(info), *profile);
 }
@@ -731,7 +731,7 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   const PodInfoRef pod = queued.pod;
   if (pod->terminating) {
     recorder_.event_v1(ctx, *pod->pod, "Warning", "FailedScheduling", "Scheduling",
-                       "skip schedule deleting pod: " + pod->key.str());
+                       "skip schedule deleting pod: " + pod->key());
     forget_claims(*pod);
     return queue_.done(pod->uid());
   }

@@ -101,9 +101,10 @@ class CaseRunner final : public scheduler::AttemptObserver {
     if (attempts_.size() > 0) out.set("attempts", attempts_);
     std::vector<api::Str> waiting;
     for (const api::ObjectRef& o : ctx_.cache(api::Kind::Pod).list()) {
-      const api::Str key = key_of(o->metadata.namespace_, o->metadata.name);
-      if (loop_.queue().place(key) == scheduler::SchedulingQueue::Place::kUnschedulable) {
-        waiting.push_back(key);
+      const api::Str& ns = o->metadata.namespace_;
+      const api::Str& name = o->metadata.name;
+      if (loop_.queue().place(ns, name) == scheduler::SchedulingQueue::Place::kUnschedulable) {
+        waiting.push_back(key_of(ns, name));
       }
     }
     std::sort(waiting.begin(), waiting.end());
@@ -118,7 +119,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
                const std::vector<scheduler::Profile::PluginScores>& scores) override {
     finish_attempt();
     attempt_ = Json::object();
-    attempt_.set("step", step_).set("pod", pod.key);
+    attempt_.set("step", step_).set("pod", pod.key());
     const scheduler::ClusterCache& cluster = loop_.cluster();
     const scheduler::Profile& profile = profile_of(pod);
     if (d.kind == scheduler::Decision::Kind::kNode) attempt_.set("node", cluster.node(d.node).name);

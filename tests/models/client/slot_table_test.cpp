@@ -53,6 +53,20 @@ TEST(SlotTable, HoldsSlotsOfOneHashApart) {
   }
 }
 
+TEST(SlotTable, FindsWhatIsLeftAfterMostIsErased) {
+  SlotTable table;
+  const auto hash = [](uint32_t slot) { return name_hash("ns", std::to_string(slot)); };
+  for (uint32_t slot = 0; slot < 10'000; ++slot) table.insert(hash(slot), slot);
+  for (uint32_t slot = 0; slot < 10'000; ++slot) {
+    if (slot % 500 != 0) table.erase(hash(slot), slot);
+  }
+  for (uint32_t slot = 0; slot < 10'000; ++slot) {
+    const uint32_t found = table.find(hash(slot), [slot](uint32_t s) { return s == slot; });
+    EXPECT_EQ(found, slot % 500 == 0 ? slot : SlotTable::kNone);
+  }
+  EXPECT_EQ(table.size(), 20U);
+}
+
 TEST(SlotTable, AnEmptyTableFindsNothing) {
   EXPECT_EQ(SlotTable().find(1, [](uint32_t) { return true; }), SlotTable::kNone);
 }

@@ -103,9 +103,9 @@ TEST(Permit, RejectsAPodWhosePatienceEnds) {
   // The failure's patch is against the pod of the cycle, which was not nominated: it stays so.
   EXPECT_EQ(c.pod("wait").status.nominated_node_name, "n");
   // The room it gave up does not wake it: an event that the plugin asked for does.
-  EXPECT_EQ(c.loop->queue().place("default/wait"), Place::kUnschedulable);
+  EXPECT_EQ(c.loop->queue().place("default", "wait"), Place::kUnschedulable);
   c.put(make_node("n-2"));
-  EXPECT_EQ(c.loop->queue().place("default/wait"), Place::kNone);  // waits at the door again
+  EXPECT_EQ(c.loop->queue().place("default", "wait"), Place::kNone);  // waits at the door again
 }
 
 TEST(Permit, BindsAPodOnceItIsAllowed) {
@@ -154,7 +154,7 @@ TEST(Permit, LetsGoAtOnceOfAPodThatIsDeleted) {
   // No plugin rejected it, so that no event of the cluster makes it try again.
   c.put(make_node("n-2"));
   c.run_for(api::Duration::seconds(30));
-  EXPECT_EQ(c.loop->queue().place("default/wait"), Place::kUnschedulable);
+  EXPECT_EQ(c.loop->queue().place("default", "wait"), Place::kUnschedulable);
   EXPECT_THAT(c.events, Not(Contains(HasSubstr("skip schedule deleting pod"))));
 }
 
@@ -202,7 +202,7 @@ TEST(PreBind, GivesTheNodeBackWhenItFails) {
   c.run_for(api::Duration::seconds(1));
   EXPECT_EQ(condition(c, "unlucky").reason, "SchedulerError");
   EXPECT_EQ(c.why("unlucky"), "running PreBind plugin \"Mover\": the van broke down");
-  EXPECT_EQ(c.loop->queue().place("default/unlucky"), Place::kErrorBackoff);
+  EXPECT_EQ(c.loop->queue().place("default", "unlucky"), Place::kErrorBackoff);
   EXPECT_TRUE(c.scheduled("light"));
 }
 
@@ -215,7 +215,7 @@ TEST(PreBind, RetriesWhatItRejects) {
   c.run_for(api::Duration::seconds(1));
   EXPECT_EQ(condition(c, "unwelcome").reason, "Unschedulable");
   EXPECT_EQ(c.why("unwelcome"), "no parking");
-  EXPECT_EQ(c.loop->queue().place("default/unwelcome"), Place::kErrorBackoff);
+  EXPECT_EQ(c.loop->queue().place("default", "unwelcome"), Place::kErrorBackoff);
 }
 
 TEST(Bind, SaysNothingOfAPodWhoseNameAnotherHasTaken) {

@@ -246,8 +246,8 @@ TEST(ClusterCache, KeepsPodsInTheOrderOfKubernetes) {
   cluster.refresh();
   const NodeInfo& n = cluster.at(0);
   ASSERT_EQ(n.pods.size(), 2u);
-  EXPECT_EQ(n.pods[0].pod->key, "default/c");
-  EXPECT_EQ(n.pods[1].pod->key, "default/b");
+  EXPECT_EQ(n.pods[0].pod->key(), "default/c");
+  EXPECT_EQ(n.pods[1].pod->key(), "default/b");
   EXPECT_EQ(n.requested.milli_cpu, 200);
   EXPECT_EQ(n.nonzero_memory, 1000 * int64_t{1024} * 1024);
 }

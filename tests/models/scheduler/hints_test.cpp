@@ -34,7 +34,7 @@ class Hints : public ::testing::Test {
   requires std::invocable<F>
   bool wakes(F event) {
     const auto attempts = [&] {
-      const QueuedPod* q = c.loop->queue().find("default/p");
+      const QueuedPod* q = c.loop->queue().find("default", "p");
       return q ? q->attempts : INT32_MAX;  // on its node
     };
     const int32_t before = attempts();
@@ -239,7 +239,7 @@ TEST_F(Hints, OfSchedulingGates) {
   EXPECT_FALSE(wakes(make_node("n-2")));
   p->spec.scheduling_gates = {b};
   EXPECT_FALSE(wakes(p));
-  EXPECT_TRUE(c.loop->queue().find("default/p")->gated());
+  EXPECT_TRUE(c.loop->queue().find("default", "p")->gated());
   p->spec.scheduling_gates = {};
   EXPECT_TRUE(wakes(p));
   EXPECT_TRUE(c.scheduled("p"));

@@ -42,8 +42,8 @@ TEST(Preemption, DeletesTheLastVictimAlone) {
   // Something makes room meanwhile: the preemptor would be tried, but is held back.
   c.ctx.deliver(*c.loop, client::WatchType::kDeleted,
                 *c.ctx.cache(api::Kind::Pod).find("default", "other"));
-  EXPECT_EQ(c.loop->queue().place("default/high"), Place::kUnschedulable);
-  EXPECT_TRUE(c.loop->queue().find("default/high")->gated());
+  EXPECT_EQ(c.loop->queue().place("default", "high"), Place::kUnschedulable);
+  EXPECT_TRUE(c.loop->queue().find("default", "high")->gated());
   c.answer_before("patch v-3");
   EXPECT_THAT(c.asked(), ElementsAre("patch v-3"));
   c.answer();
@@ -130,7 +130,7 @@ TEST(Preemption, LeavesTheOtherVictimsAloneWhenOneCannotBeDeleted) {
   c.deletions_fail = true;
   c.put_object(with_priority(10, make_pod("high", "3", "")));
   c.answer_before("delete v-1");
-  EXPECT_EQ(c.loop->queue().place("default/high"), Place::kUnschedulable);
+  EXPECT_EQ(c.loop->queue().place("default", "high"), Place::kUnschedulable);
   c.answer_next();
   c.deletions_fail = false;
   c.answer_before("patch high");

@@ -91,29 +91,29 @@ TEST_F(Queue, EndsBackoffsOnTheSecondAfterTheirExpiration) {
   queue.start(epoch);
   queue.add(at(0), pod("a"), 0);
   fail(15.15, {});  // an error: nobody to blame, no event needed
-  EXPECT_EQ(queue.place("default/a"), Place::kErrorBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kErrorBackoff);
   EXPECT_FALSE(queue.pop(at(15.2)));  // errors are never served early
   // Expires at floor(15.15 + 1) = 16 and is over when the clock's second is greater.
   ASSERT_EQ(queue.next_wakeup(), epoch + api::Duration::seconds(17));
   queue.on_time(at(16.9));
-  EXPECT_EQ(queue.place("default/a"), Place::kErrorBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kErrorBackoff);
   queue.on_time(at(17));
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
 }
 
 TEST_F(Queue, WaitsForAnEventThatHelps) {
   queue.start(epoch);
   queue.add(at(0), pod("a"), 0);
   fail(0.5, by(kFit));
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   queue.move_all(at(0.6), {Resource::kNode, kUpdateNodeLabel}, {});  // nobody registered
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   host.answer = false;
   queue.move_all(at(0.7), {Resource::kAssignedPod, kDelete}, {});  // the hint says no
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   host.answer = true;
   queue.move_all(at(0.8), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
   EXPECT_EQ(pop(0.8), "a");  // served early, for want of others
 }
 
@@ -122,7 +122,7 @@ TEST_F(Queue, SkipsTheBackoffThatIsOver) {
   queue.add(at(0), pod("a"), 0);
   fail(0.5, by(kFit));
   queue.move_all(at(2), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
 }
 
 TEST_F(Queue, IgnoresEventsOfPluginsThatDidNotReject) {
@@ -130,7 +130,7 @@ TEST_F(Queue, IgnoresEventsOfPluginsThatDidNotReject) {
   queue.add(at(0), pod("a"), 0);
   fail(0.5, by(kOther));
   queue.move_all(at(2), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
 }
 
 TEST_F(Queue, RemembersEventsWhileAPodIsInFlight) {
@@ -140,7 +140,7 @@ TEST_F(Queue, RemembersEventsWhileAPodIsInFlight) {
   queue.move_all(at(0.1), {Resource::kNode, kAdd}, {});
   p.unschedulable_plugins = by(kFit);
   queue.add_unschedulable(at(0.2), p);
-  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
 }
 
 TEST_F(Queue, CountsNoEventsFromBeforeAPodWasTaken) {
@@ -153,10 +153,10 @@ TEST_F(Queue, CountsNoEventsFromBeforeAPodWasTaken) {
   // The event is kept for the older pod, and still is none of the younger one's.
   b.unschedulable_plugins = by(kFit);
   queue.add_unschedulable(at(0.3), b);
-  EXPECT_EQ(queue.place("default/b"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "b"), Place::kUnschedulable);
   a.unschedulable_plugins = by(kFit);
   queue.add_unschedulable(at(0.4), a);
-  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
 }
 
 TEST_F(Queue, ForgetsEventsOnceThePodIsDone) {
@@ -168,13 +168,13 @@ TEST_F(Queue, ForgetsEventsOnceThePodIsDone) {
   // It comes back when it is not in flight any more: nobody knows what it missed.
   a.unschedulable_plugins = by(kFit);
   queue.add_unschedulable(at(0.2), a);
-  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
   EXPECT_EQ(pop(0.3), "a");
   queue.add(at(1), pod("b"), 0);
   QueuedPod b = *queue.pop(at(1));
   b.unschedulable_plugins = by(kFit);
   queue.add_unschedulable(at(1.1), b);
-  EXPECT_EQ(queue.place("default/b"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "b"), Place::kUnschedulable);
 }
 
 TEST_F(Queue, CountsAnUpdateOfThePodInFlight) {
@@ -186,10 +186,10 @@ TEST_F(Queue, CountsAnUpdateOfThePodInFlight) {
   auto changed = test::make_pod("a");
   changed->metadata.labels.set("k", "v");
   queue.update(at(0.1), before, cluster.make_pod_info(changed), 0);
-  EXPECT_EQ(queue.place("default/a"), Place::kNone);  // not queued a second time
+  EXPECT_EQ(queue.place("default", "a"), Place::kNone);  // not queued a second time
   a.unschedulable_plugins = by(kFit);
   queue.add_unschedulable(at(0.2), a);
-  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
 }
 
 TEST_F(Queue, ActivatesPodsThatWaitAtOnce) {
@@ -197,12 +197,12 @@ TEST_F(Queue, ActivatesPodsThatWaitAtOnce) {
   queue.add(at(0), pod("a"), 0);
   fail(0.5, by(kFit));
   queue.activate(at(0.6), pod("a"));
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);  // no backoff
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);  // no backoff
   fail(0.7, by(kFit));
   queue.move_all(at(0.8), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
   queue.activate(at(0.9), pod("a"));
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
 }
 
 TEST_F(Queue, ActivatesGatedPodsOnceTheirGateIsOpen) {
@@ -210,10 +210,10 @@ TEST_F(Queue, ActivatesGatedPodsOnceTheirGateIsOpen) {
   host.gate = true;
   queue.add(at(0), pod("a"), 0);
   queue.activate(at(1), pod("a"));
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   host.gate = false;
   queue.activate(at(2), pod("a"));
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
 }
 
 TEST_F(Queue, ActivatesOnlyThePodThatIsMeantAmongThoseInFlight) {
@@ -227,8 +227,8 @@ TEST_F(Queue, ActivatesOnlyThePodThatIsMeantAmongThoseInFlight) {
     p->unschedulable_plugins = by(kFit);
     queue.add_unschedulable(at(0.2), *p);
   }
-  EXPECT_EQ(queue.place("default/a"), Place::kBackoff);
-  EXPECT_EQ(queue.place("default/b"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
+  EXPECT_EQ(queue.place("default", "b"), Place::kUnschedulable);
 }
 
 TEST_F(Queue, GatesPodsOnTheirWayToTheBackoff) {
@@ -237,15 +237,15 @@ TEST_F(Queue, GatesPodsOnTheirWayToTheBackoff) {
   fail(0.5, by(kFit));
   host.gate = true;
   queue.move_all(at(0.6), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
-  EXPECT_TRUE(queue.find("default/a")->gated());
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
+  EXPECT_TRUE(queue.find("default", "a")->gated());
   // The gate's plugin did not ask for this event.
   host.gate = false;
   queue.move_all(at(5), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   // Nor does time help a gated pod.
   queue.on_time(at(1000));
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
 }
 
 TEST_F(Queue, WakesNobodyWhomTheFrameworkRejected) {
@@ -255,9 +255,9 @@ TEST_F(Queue, WakesNobodyWhomTheFrameworkRejected) {
   framework.insert_framework();
   fail(0.5, framework);
   queue.move_all(at(1), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   queue.on_time(at(330));  // but for the leftover flush
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
 }
 
 TEST_F(Queue, LetsLeftoversTryAgainAfterFiveMinutes) {
@@ -267,9 +267,9 @@ TEST_F(Queue, LetsLeftoversTryAgainAfterFiveMinutes) {
   // 10 s + 5 min = 310 s; the next flush after it is at 330 s.
   ASSERT_EQ(queue.next_wakeup(), epoch + api::Duration::seconds(330));
   queue.on_time(at(329));
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   queue.on_time(at(330));
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
   EXPECT_FALSE(queue.next_wakeup());
 }
 
@@ -277,13 +277,13 @@ TEST_F(Queue, KeepsGatedPodsOut) {
   queue.start(epoch);
   host.gate = true;
   queue.add(at(0), pod("a"), 0);
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   host.gate = false;
   queue.move_all(at(1), {Resource::kNode, kAdd}, {});  // not an event of the gating plugin
-  EXPECT_EQ(queue.place("default/a"), Place::kUnschedulable);
+  EXPECT_EQ(queue.place("default", "a"), Place::kUnschedulable);
   host.list.push_back({kOther, {{Resource::kNode, kAdd}, EventRegistration::kAlways}});
   queue.move_all(at(1), {Resource::kNode, kAdd}, {});
-  EXPECT_EQ(queue.place("default/a"), Place::kActive);
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
 }
 
 TEST_F(Queue, MatchesEventsByResourceAndMask) {

@@ -109,11 +109,11 @@ TEST(Scheduler, AsksThePluginThatHoldsAPodBackBeforeOthers) {
   auto late = make_pod("late");
   c.put(late);
   const auto gate = [&] {
-    return c.loop->profile().plugin_name(c.loop->queue().find("default/late")->gating_plugin);
+    return c.loop->profile().plugin_name(c.loop->queue().find("default", "late")->gating_plugin);
   };
   EXPECT_EQ(gate(), "Curfew");
   // Whatever the status, the plugin counts among those that rejected the pod.
-  EXPECT_TRUE(c.loop->queue().find("default/late")->pending_plugins.empty());
+  EXPECT_TRUE(c.loop->queue().find("default", "late")->pending_plugins.empty());
   api::PodSchedulingGate closed;
   closed.name = "closed";
   late->spec.scheduling_gates = {closed};
