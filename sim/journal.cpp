@@ -163,7 +163,7 @@ class Dictionary {
     }
   }
   uint32_t add(const XXH128_hash_t& hash) {
-    if ((size_ + size_t{1}) * 4 > places_.size() * 3) grow();
+    if ((size_ + size_t{1}) * 5 > places_.size() * 4) grow();
     insert({hash.low64, high(hash), ++size_});
     return size_;
   }
@@ -188,7 +188,7 @@ class Dictionary {
   }
   void grow() {
     const std::vector<Place> old = std::exchange(
-        places_, std::vector<Place>(std::max<size_t>(64, places_.size() + places_.size() / 2)));
+        places_, std::vector<Place>(std::max<size_t>(64, places_.size() + places_.size() / 4)));
     for (const Place& place : old) {
       if (place.id != 0) insert(place);
     }

@@ -22,8 +22,8 @@ inline constexpr ListOps kListOps{
       return l.edit().data();
     },
     .erase = [](void* list, size_t i) {
-      std::vector<T>& v = static_cast<List<T>*>(list)->edit();
-      v.erase(v.begin() + static_cast<ptrdiff_t>(i));
+      ListItems<T>& v = static_cast<List<T>*>(list)->edit();
+      v.erase(v.begin() + i);
     },
     .stride = sizeof(T),
 };

@@ -365,7 +365,7 @@ void check_pod_update(const Pod& old, const Pod& now, ValidateContext& c) {
   PodSpec allowed = now.spec;
   const auto keep_images = [](List<Container>& to, const List<Container>& from) {
     if (to.size() != from.size() || to == from) return;
-    std::vector<Container>& containers = to.edit();
+    ListItems<Container>& containers = to.edit();
     for (size_t i = 0; i < containers.size(); ++i) {
       containers[i].image = from[i].image;
       containers[i].resources = from[i].resources;  // in-place resize

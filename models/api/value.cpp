@@ -2,8 +2,8 @@
 
 namespace mainspring::api {
 
-template class Opt<std::vector<Str>>;
-template class Opt<std::vector<StrMap::Entry>>;
+template class ListItems<Str>;
+template class ListItems<StrMap::Entry>;
 template class Map<Str>;
 
 Str::Rep* Str::make(std::string_view s) {

@@ -11,6 +11,7 @@
 
 #include <sys/single_threaded.h>
 
+#include <algorithm>
 #include <atomic>
 #include <compare>
 #include <cstdint>
@@ -171,33 +172,155 @@ void Opt<T>::own() {
   *this = box_ ? Opt(T(box_->value)) : Opt(T());
 }
 
+template <class T>
+class List;
+
+// The elements of a List, written like a std::vector by the one list that holds them: one block of
+// memory, the counts in front.
+template <class T>
+class ListItems {
+ public:
+  ListItems() = default;
+  ListItems(const ListItems&) = delete;
+  ListItems& operator=(const ListItems&) = delete;
+
+  bool empty() const noexcept { return size() == 0; }
+  size_t size() const noexcept { return block_ ? block_->size : 0; }
+  T* data() noexcept { return block_ ? reinterpret_cast<T*>(block_ + 1) : nullptr; }
+  const T* data() const noexcept { return block_ ? reinterpret_cast<T*>(block_ + 1) : nullptr; }
+  T* begin() noexcept { return data(); }
+  T* end() noexcept { return data() + size(); }
+  T& operator[](size_t i) noexcept { return data()[i]; }
+  T& front() noexcept { return data()[0]; }
+  T& back() noexcept { return data()[size() - 1]; }
+
+  void reserve(size_t n) {
+    if (n > capacity()) move_to(allocate(n));
+  }
+  T& emplace_back() {
+    push_back(T());
+    return back();
+  }
+  void push_back(T v) {
+    if (size() == capacity()) reserve(empty() ? 1 : 2 * size());
+    new (static_cast<void*>(end())) T(std::move(v));
+    ++block_->size;
+  }
+  void pop_back() { erase(end() - 1); }
+  void insert(const T* at, T v) {
+    const ptrdiff_t i = at - begin();
+    push_back(std::move(v));
+    std::rotate(begin() + i, end() - 1, end());
+  }
+  void erase(const T* at) { erase(at, at + 1); }
+  void erase(const T* first, const T* last);
+  void resize(size_t n);
+  void clear() { resize(0); }
+
+ private:
+  friend class List<T>;
+  struct alignas(uint64_t) Block {
+    RefCount refs;
+    uint32_t size = 0;
+    uint32_t capacity;
+  };
+  explicit ListItems(Block* block) noexcept : block_(block) {}
+  size_t capacity() const noexcept { return block_ ? block_->capacity : 0; }
+  static Block* allocate(size_t capacity) {
+    static_assert(alignof(T) <= alignof(Block));
+    void* memory = ::operator new(sizeof(Block) + capacity * sizeof(T));
+    return new (memory) Block{RefCount(), 0, static_cast<uint32_t>(capacity)};
+  }
+  // Not inline, as in Opt.
+  void move_to(Block* other);
+  void assign(const T* from, size_t n);
+  static void destroy(Block* block) noexcept;
+  Block* block_ = nullptr;
+};
+
+template <class T>
+void ListItems<T>::erase(const T* first, const T* last) {
+  T* const keep = std::move(begin() + (last - begin()), end(), begin() + (first - begin()));
+  std::destroy(keep, end());
+  block_->size = static_cast<uint32_t>(keep - begin());
+}
+
+template <class T>
+void ListItems<T>::resize(size_t n) {
+  if (n < size()) erase(begin() + n, end());
+  reserve(n);
+  while (size() < n) emplace_back();
+}
+
+template <class T>
+void ListItems<T>::move_to(Block* other) {
+  other->size = static_cast<uint32_t>(size());
+  std::uninitialized_move(begin(), end(), reinterpret_cast<T*>(other + 1));
+  if (block_) destroy(block_);
+  block_ = other;
+}
+
+// Of an empty one.
+template <class T>
+void ListItems<T>::assign(const T* from, size_t n) {
+  if (n == 0) return;
+  block_ = allocate(n);
+  std::uninitialized_copy(from, from + n, data());
+  block_->size = static_cast<uint32_t>(n);
+}
+
+template <class T>
+void ListItems<T>::destroy(Block* block) noexcept {
+  std::destroy_n(reinterpret_cast<T*>(block + 1), block->size);
+  ::operator delete(block);
+}
+
 // A list, copied on write. Reading looks like a const std::vector; writing goes through edit().
 template <class T>
 class List {
  public:
   using value_type = T;
   List() = default;
-  List(std::initializer_list<T> init) {
-    if (init.size()) body_.edit() = std::vector<T>(init);
-  }
+  List(std::initializer_list<T> init) { items_.assign(init.begin(), init.size()); }
   explicit List(std::vector<T> v) {
-    if (!v.empty()) body_.edit() = std::move(v);
+    if (v.empty()) return;
+    items_.block_ = ListItems<T>::allocate(v.size());
+    std::uninitialized_move(v.begin(), v.end(), items_.data());
+    items_.block_->size = static_cast<uint32_t>(v.size());
+  }
+  List(const List& o) noexcept : items_(o.items_.block_) {
+    if (items_.block_) items_.block_->refs.retain();
+  }
+  List(List&& o) noexcept : items_(std::exchange(o.items_.block_, nullptr)) {}
+  List& operator=(List o) noexcept {
+    std::swap(items_.block_, o.items_.block_);
+    return *this;
+  }
+  ~List() {
+    if (items_.block_ && items_.block_->refs.release()) ListItems<T>::destroy(items_.block_);
   }
 
-  bool empty() const noexcept { return !body_ || body_->empty(); }
-  size_t size() const noexcept { return body_ ? body_->size() : 0; }
-  const T* data() const noexcept { return body_ ? body_->data() : nullptr; }
+  bool empty() const noexcept { return items_.empty(); }
+  size_t size() const noexcept { return items_.size(); }
+  const T* data() const noexcept { return items_.data(); }
   const T* begin() const noexcept { return data(); }
   const T* end() const noexcept { return data() + size(); }
-  const T& operator[](size_t i) const noexcept { return (*body_)[i]; }
-  const T& front() const noexcept { return (*body_)[0]; }
-  const T& back() const noexcept { return (*body_)[size() - 1]; }
+  const T& operator[](size_t i) const noexcept { return data()[i]; }
+  const T& front() const noexcept { return data()[0]; }
+  const T& back() const noexcept { return data()[size() - 1]; }
 
-  // For writing: an unshared vector.
-  std::vector<T>& edit() { return body_.edit(); }
+  // For writing: the elements, unshared.
+  ListItems<T>& edit() {
+    if (items_.block_ && !items_.block_->refs.unique()) {
+      List copy;
+      copy.items_.assign(data(), size());
+      std::swap(items_.block_, copy.items_.block_);
+    }
+    return items_;
+  }
   void push_back(T v) { edit().push_back(std::move(v)); }
-  void clear() { body_.reset(); }
-  bool same(const List& o) const noexcept { return body_.same(o.body_); }
+  void clear() { *this = List(); }
+  bool same(const List& o) const noexcept { return items_.block_ == o.items_.block_; }
   friend bool operator==(const List& a, const List& b) {
     if (a.same(b)) return true;
     if (a.size() != b.size()) return false;
@@ -208,7 +331,7 @@ class List {
   }
 
  private:
-  Opt<std::vector<T>> body_;
+  ListItems<T> items_;
 };
 
 // A map from string to V, sorted by key, copied on write.
@@ -262,11 +385,11 @@ class Map {
 template <class V>
 void Map<V>::set(Str key, V value) {
   const size_t i = static_cast<size_t>(lower_bound(key) - begin());
-  std::vector<Entry>& v = entries_.edit();
+  ListItems<Entry>& v = entries_.edit();
   if (i < v.size() && v[i].first == key) {
     v[i].second = std::move(value);
   } else {
-    v.insert(v.begin() + static_cast<ptrdiff_t>(i), Entry(std::move(key), std::move(value)));
+    v.insert(v.begin() + i, Entry(std::move(key), std::move(value)));
   }
 }
 
@@ -275,14 +398,14 @@ bool Map<V>::erase(std::string_view key) {
   const Entry* e = lower_bound(key);
   if (e == end() || e->first != key) return false;
   const ptrdiff_t i = e - begin();
-  std::vector<Entry>& v = entries_.edit();
+  ListItems<Entry>& v = entries_.edit();
   v.erase(v.begin() + i);
   return true;
 }
 
 using StrMap = Map<Str>;
-extern template class Opt<std::vector<Str>>;
-extern template class Opt<std::vector<StrMap::Entry>>;
+extern template class ListItems<Str>;
+extern template class ListItems<StrMap::Entry>;
 extern template class Map<Str>;
 
 // A wall-clock instant as Kubernetes stores it (metav1.Time, metav1.MicroTime): nanoseconds since

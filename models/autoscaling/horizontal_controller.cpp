@@ -61,7 +61,7 @@ bool scale_of(const api::Object& o, Scale* scale) {
 void set_condition(HorizontalPodAutoscalerStatus& status, std::string_view type,
                    std::string_view value, std::string_view reason, const std::string& message,
                    Time now) {
-  std::vector<api::HorizontalPodAutoscalerCondition>& all = status.conditions.edit();
+  api::ListItems<api::HorizontalPodAutoscalerCondition>& all = status.conditions.edit();
   auto c = std::find_if(all.begin(), all.end(), [type](const auto& x) { return x.type == type; });
   if (c == all.end()) {
     all.emplace_back();

@@ -19,7 +19,7 @@ class ChunkedVector {
   }
 
  private:
-  static constexpr size_t kChunk = 16;
+  static constexpr size_t kChunk = 32;
   std::vector<std::vector<T>> chunks_;  // each of kChunk elements
   size_t size_ = 0;
 };

@@ -117,7 +117,7 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
   similar.last = now;
   uint64_t seen_key;
   if (similar.count() >= kMaxSimilar) {
-    std::vector<uint32_t>& others = similar.others.edit();
+    api::ListItems<uint32_t>& others = similar.others.edit();
     similar.oldest = others.front();
     others.erase(others.begin());
     message = "(combined from similar events): " + message;

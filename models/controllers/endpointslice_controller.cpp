@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 
 #include "models/api/time_text.h"
 #include "models/api/types/discovery.h"
@@ -208,7 +209,7 @@ class SliceReconciler {
   void place(Group& group, std::string_view address_type);
   void finish(size_t first_create, size_t first_remove);
   void add_hints(std::vector<SliceRef>& unchanged);
-  bool hint(std::vector<Endpoint>& endpoints) const;
+  bool hint(std::span<Endpoint> endpoints) const;
   Endpoint endpoint_of(const Pod& pod, bool ipv6) const;
   api::Ref<EndpointSlice> fresh(std::string_view address_type,
                                 const std::vector<EndpointPort>& ports) const;
@@ -406,7 +407,7 @@ void SliceReconciler::place(Group& group, std::string_view address_type) {
 
   Wanted& wanted = group.wanted;
   const auto fill = [&](EndpointSlice& slice) {
-    std::vector<Endpoint>& endpoints = slice.endpoints.edit();
+    api::ListItems<Endpoint>& endpoints = slice.endpoints.edit();
     while (!wanted.empty() && endpoints.size() < max_) endpoints.push_back(wanted.take_first());
   };
   // Slices that are written anyway are filled first, the fullest before the others.
@@ -444,7 +445,7 @@ void SliceReconciler::place(Group& group, std::string_view address_type) {
 }
 
 // Sets or removes the hints of trafficDistribution; whether anything changed.
-bool SliceReconciler::hint(std::vector<Endpoint>& endpoints) const {
+bool SliceReconciler::hint(std::span<Endpoint> endpoints) const {
   const std::string_view mode = service_.spec.traffic_distribution.view();
   const bool zone = mode == "PreferClose" || mode == "PreferSameZone" || mode == "PreferSameNode";
   bool changed = false;

@@ -239,8 +239,8 @@ void GarbageCollector::link(ReconcileContext& ctx, uint32_t vertex) {
     api::List<uint32_t>& dependents = graph_[owner].dependents;
     const size_t at = place_in(dependents, vertex);
     if (at < dependents.size() && dependents[at] == vertex) continue;
-    std::vector<uint32_t>& list = dependents.edit();
-    list.insert(list.begin() + static_cast<ptrdiff_t>(at), vertex);
+    api::ListItems<uint32_t>& list = dependents.edit();
+    list.insert(list.begin() + at, vertex);
   }
 }
 
@@ -250,8 +250,8 @@ void GarbageCollector::unlink(uint32_t vertex, const OwnerReference& owner) {
   api::List<uint32_t>& dependents = graph_[found].dependents;
   const size_t at = place_in(dependents, vertex);
   if (at == dependents.size() || dependents[at] != vertex) return;
-  std::vector<uint32_t>& list = dependents.edit();
-  list.erase(list.begin() + static_cast<ptrdiff_t>(at));
+  api::ListItems<uint32_t>& list = dependents.edit();
+  list.erase(list.begin() + at);
 }
 
 void GarbageCollector::gone(ReconcileContext& ctx, const Str& uid) {

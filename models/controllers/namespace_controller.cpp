@@ -187,7 +187,7 @@ Error NamespaceController::report(Script& script, const Namespace& ns, const Rem
   bool changed = false;
   const auto set = [&](std::string_view type, bool bad, std::string_view reason,
                        std::string_view message) {
-    std::vector<NamespaceCondition>& all = body->status.conditions.edit();
+    api::ListItems<NamespaceCondition>& all = body->status.conditions.edit();
     auto c = std::find_if(all.begin(), all.end(), [&](const auto& x) { return x.type == type; });
     if (c == all.end()) {
       all.emplace_back();

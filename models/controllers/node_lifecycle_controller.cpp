@@ -753,7 +753,7 @@ Error NodeLifecycleController::update_conditions(Script& script, const Inputs& i
     const Time now = script.now().truncated_to_second();
     for (const std::string_view type : {condition::kReady, condition::kMemoryPressure,
                                         condition::kDiskPressure, condition::kPIDPressure}) {
-      std::vector<NodeCondition>& conditions = body->status.conditions.edit();
+      api::ListItems<NodeCondition>& conditions = body->status.conditions.edit();
       const auto has = std::find_if(conditions.begin(), conditions.end(),
                                     [type](const NodeCondition& c) { return c.type == type; });
       if (has == conditions.end()) {

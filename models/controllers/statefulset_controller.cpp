@@ -182,8 +182,9 @@ api::Ref<Pod> Sync::make_pod(int32_t ordinal) const {
     api::PersistentVolumeClaimVolumeSource source;
     source.claim_name = claim_name(set_, t, ordinal);
     v.persistent_volume_claim = std::move(source);
-    std::vector<api::Volume>& volumes = pod->spec.volumes.edit();
-    std::erase_if(volumes, [&v](const api::Volume& other) { return other.name == v.name; });
+    api::ListItems<api::Volume>& volumes = pod->spec.volumes.edit();
+    const auto named = [&v](const api::Volume& other) { return other.name == v.name; };
+    volumes.erase(std::remove_if(volumes.begin(), volumes.end(), named), volumes.end());
     volumes.push_back(std::move(v));
   }
   return pod;

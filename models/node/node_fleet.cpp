@@ -383,7 +383,7 @@ void NodeFleet::power_off(sim::World& world, NodeIndex n, MachineState to) {
     // Pending relists and statuses of the old boot are void: the generation moves on.
     pod.pleg_pending = false;
     pod.dirty = false;
-    const std::vector<uint32_t> members = pod.containers;
+    const api::List<uint32_t> members = pod.containers;
     for (const uint32_t c : members) {
       if (containers_[c].state == RunState::kRunning) {
         process_ended(world, c, 255, "Unknown", true);

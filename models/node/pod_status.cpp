@@ -193,8 +193,10 @@ void NodeFleet::send_status(sim::World& world, uint32_t p) {
 
 void NodeFleet::fill_status(const sim::World& world, PodRuntime& pod, api::PodStatus& status) {
   status.phase = pod.phase;
-  status.reason = pod.end_reason;
-  status.message = pod.end_message;
+  if (pod.ending) {
+    status.reason = pod.ending->reason;
+    status.message = pod.ending->message;
+  }
   status.qos_class = texts_(qos_name(pod.qos));
   status.observed_generation = pod.object->metadata.generation;
   if (pod.has_start_time) {
@@ -364,7 +366,7 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
     c.type = "DisruptionTarget";
     c.status = "True";
     c.reason = "TerminationByKubelet";
-    c.message = pod.end_message;
+    if (pod.ending) c.message = pod.ending->message;
     c.last_transition_time = at(pod.conditions.since[kReady]);
     c.observed_generation = pod.object->metadata.generation;
     conditions.push_back(std::move(c));

@@ -235,7 +235,7 @@ uint32_t NodeFleet::new_pod(sim::World&, api::Ref<const api::Pod> object, NodeIn
                                           role == Role::kInit || (job && role == Role::kApp));
     pod.containers.push_back(c);
   };
-  pod.containers.reserve(spec.init_containers.size() + spec.containers.size());
+  pod.containers.edit().reserve(spec.init_containers.size() + spec.containers.size());
   for (size_t i = 0; i < spec.init_containers.size(); ++i) {
     const api::Container& init = spec.init_containers[i];
     add(init, api::is_sidecar(init) ? Role::kSidecar : Role::kInit, i);
@@ -426,8 +426,9 @@ bool NodeFleet::admit(sim::World& world, uint32_t p) {
     message = "Pod was rejected: The node had condition: [MemoryPressure]. ";
   }
   if (!reason.empty()) {
-    pod.end_reason = reason;
-    pod.end_message = message;
+    Ending& ending = pod.ending.edit();
+    ending.reason = reason;
+    ending.message = message;
     pod.forced_failed = true;
     pod.terminating = true;
     pod.stopped = true;
@@ -747,23 +748,26 @@ void NodeFleet::terminate(sim::World& world, uint32_t p, Duration grace) {
   const SimTime now = world.now();
   if (pod.terminating) {
     // A later request may only shorten.
-    if (pod.stopped || grace >= pod.grace) return;
-    pod.grace = grace;
-    pod.kill_at = std::min(pod.kill_at, now + std::max(grace, options_.config.minimum_grace));
+    Ending& ending = pod.ending.edit();
+    if (pod.stopped || grace >= ending.grace) return;
+    ending.grace = grace;
+    ending.kill_at =
+        std::min(ending.kill_at, now + std::max(grace, options_.config.minimum_grace));
     for (const uint32_t c : pod.containers) {
       ContainerRuntime& container = containers_[c];
       if (container.state != RunState::kRunning || !container.got_sigterm) continue;
       Stop& stop = container.stop.edit();
       world.cancel(stop.kill_event);
       stop.kill_event =
-          world.schedule(std::max(pod.kill_at, now), id(), kSigkill, c,
+          world.schedule(std::max(ending.kill_at, now), id(), kSigkill, c,
                          uint64_t{container.generation} << 32 | container.incarnation);
     }
     return;
   }
   pod.terminating = true;
-  pod.grace = grace;
-  pod.kill_at = now + std::max(grace, options_.config.minimum_grace);
+  Ending& ending = pod.ending.edit();
+  ending.grace = grace;
+  ending.kill_at = now + std::max(grace, options_.config.minimum_grace);
   world.cancel(pod.retry_event);
   pod.retry_event = {};
   for (const uint32_t c : pod.containers) stop_probes(world, c, false);
@@ -787,7 +791,7 @@ void NodeFleet::continue_termination(sim::World& world, uint32_t p) {
   if (pod.op != Op::kNone && pod.op != Op::kStopping) return;
   pod.op = Op::kStopping;
   const SimTime now = world.now();
-  const Duration left = std::max(pod.kill_at - now, options_.config.minimum_grace);
+  const Duration left = std::max(pod.ending.edit().kill_at - now, options_.config.minimum_grace);
   const auto stop = [&](uint32_t c) {
     if (containers_[c].stop_begun) return;
     stop_container(world, c, left,
@@ -795,7 +799,7 @@ void NodeFleet::continue_termination(sim::World& world, uint32_t p) {
   };
   // App and init containers together; then sidecars, the last one first.
   bool running = false;
-  const std::vector<uint32_t> members = pod.containers;
+  const api::List<uint32_t> members = pod.containers;
   for (const uint32_t c : members) {
     if (containers_[c].role == Role::kSidecar) continue;
     if (containers_[c].state != RunState::kRunning) continue;
@@ -867,8 +871,9 @@ void NodeFleet::sigterm(sim::World& world, uint32_t slot) {
 void NodeFleet::end_pod(sim::World& world, uint32_t p, std::string_view reason,
                         std::string message, Duration grace) {
   PodRuntime& pod = pods_[p];
-  pod.end_reason = reason;
-  pod.end_message = message;
+  Ending& ending = pod.ending.edit();
+  ending.reason = reason;
+  ending.message = message;
   pod.forced_failed = true;
   status_changed(world, p);
   terminate(world, p, grace);

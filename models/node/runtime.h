@@ -172,6 +172,14 @@ struct ConditionStates {
   std::array<bool, 4> status{};
 };
 
+// What a pod has once it is to end.
+struct Ending {
+  sim::Duration grace;
+  sim::SimTime kill_at;
+  api::Str reason;  // status.reason of a pod that the kubelet ended
+  api::Str message;
+};
+
 // There are as many as pods, so the order of the fields leaves no gaps.
 struct PodRuntime {
   uint32_t generation = 0;
@@ -211,18 +219,15 @@ struct PodRuntime {
 
   api::Ref<const api::Pod> object;  // as last seen
   uint64_t entity = 0;  // key of its draws
-  std::vector<uint32_t> containers;  // slots: init containers, then app containers
+  api::List<uint32_t> containers;  // slots: init containers, then app containers
   sim::EventId op_event;
   sim::EventId retry_event;
   sim::SimTime round_retry_at;  // earliest end of a back-off met in this round
   sim::SimTime start_time;
   sim::SimTime probe_phase;
-  sim::Duration grace;
-  sim::SimTime kill_at;
+  api::Opt<Ending> ending;
 
   api::Str phase;
-  api::Str end_reason;  // status.reason of a pod that the kubelet ended
-  api::Str end_message;
   api::List<api::PodIP> ips;  // as its status shows them; made when first shown
   ConditionStates conditions;
 };

@@ -258,7 +258,7 @@ def make_header(schema, package, namespace="api"):
             out.append(f"  static constexpr Kind kKind = Kind::{s.name};\n"
                        f"  {s.name}() : Object(kKind) {{}}\n"
                        f"  {s.name}(const {s.name}&);\n  ~{s.name}() override;\n\n")
-        for f in s.fields:
+        for f in in_memory_order(schema, s.fields):
             if f.doc and namespace != "api":
                 out.append(f"  // {f.doc}.\n")
             zero = ZERO.get(f.base, "") if f.shape == "kValue" else ""
@@ -280,6 +280,12 @@ def make_header(schema, package, namespace="api"):
     return "".join(out)
 
 
+def in_memory_order(schema, fields):
+    """The narrow fields last, so that they lie together without gaps."""
+    width = {"bool": 1, "std::optional<bool>": 1, "int32_t": 4, "std::optional<int32_t>": 4}
+    return sorted(fields, key=lambda f: -width.get(schema.cpp_type(f), 8))
+
+
 def make_instantiations(schema, package, namespace, declaration):
     """The boxes of this package's structs, so that only its .cpp compiles what is in them."""
     boxes = set()
@@ -289,7 +295,7 @@ def make_instantiations(schema, package, namespace, declaration):
                 continue
             name = f.base if namespace == "api" else f"{namespace}::{f.base}"
             if f.shape == "kList":
-                boxes.add(f"{declaration} class Opt<std::vector<{name}>>;\n")
+                boxes.add(f"{declaration} class ListItems<{name}>;\n")
             elif f.shape == "kOptional":
                 boxes.add(f"{declaration} class Opt<{name}>;\n")
     if not boxes:
