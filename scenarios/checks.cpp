@@ -138,12 +138,13 @@ void check_cluster(const spec::ScenarioFile& s, const Json& tree, Checker& check
   const Place cluster = Place{tree}["cluster"];
   std::set<std::string> names;
   each(s.cluster.node_pools, cluster, "nodePools", check,
-       [&](const spec::NodePoolSpec& pool, const Place&) {
+       [&](const spec::NodePoolSpec& pool, const Place& own) {
          check.distribution("bootTime", pool.boot_time);
          check.number("pricePerHour", pool.price_per_hour);
          if (!names.insert(pool.name.str()).second) check.bad("name", "another pool has this name");
          const auto positive = [&](std::string_view field, const api::Quantity& q) {
-           if (q.value() < 0) check.bad(field, "must be greater than 0");
+           if (own.tree.contains(field) && q.value() <= 0)
+             check.bad(field, "must be greater than 0");
          };
          positive("cpu", pool.cpu);
          positive("memory", pool.memory);

@@ -88,6 +88,14 @@ TEST_F(Loader, AZeroIsNotNothing) {
   EXPECT_EQ(loaded_.spec.cluster.node_pools[0].count, 0);
 }
 
+TEST_F(Loader, AMachineHasMoreThanNoCpuMemoryAndDisk) {
+  EXPECT_THAT(said("", {{"cluster.nodePools[0].cpu", "0"},
+                        {"cluster.nodePools[0].memory", "-1Gi"},
+                        {"cluster.nodePools[0].disk", "1m"}}),
+              ElementsAre(HasSubstr("nodePools[0].cpu: must be greater than 0"),
+                          HasSubstr("nodePools[0].memory: must be greater than 0")));
+}
+
 TEST_F(Loader, NumbersNeedNoQuotes) {
   EXPECT_THAT(said("traffic: [{service: web, rate: 2.50}]\n"
                    "expectations: [{availability: {service: web, atLeast: 0.9}}]\n"),
