@@ -64,8 +64,9 @@ bool NodeResourcesFit::hint(uint8_t hint, const client::ControlContext&, const C
       if (!objects.old_pod || !objects.new_pod) return false;
       if (objects.new_pod->uid() == pod.uid()) return true;
       if (objects.new_pod->node_name.empty()) return false;
-      // A running pod gave back something that this pod asks for.
-      return grew(request, objects.new_pod->node_request(), objects.old_pod->node_request());
+      // A running pod gave back something that this pod asks for, by its status if that says so.
+      return grew(pod.node_request(), objects.new_pod->node_request(),
+                  objects.old_pod->node_request());
     }
     default: {
       const Resources now = Resources::of(objects.new_node->status.allocatable);

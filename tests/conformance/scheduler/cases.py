@@ -238,14 +238,17 @@ class Case:
         elif what < 3:
             self.tolerations(change)
             change["spec"]["tolerations"] += pod["spec"].get("tolerations", [])
-        elif what == 3:
+            pod["spec"]["tolerations"] = change["spec"]["tolerations"]
+        elif what == 3 and self.has("gates"):
             change["spec"]["schedulingGates"] = []
-        elif what == 4:
+        elif what == 4 and self.has("resize"):
             changed = json.loads(json.dumps(pod))
             self.resized(changed)
             change["status"]["containerStatuses"] = changed["status"]["containerStatuses"]
         elif what == 5 and self.has("nominated"):
             change["status"]["nominatedNodeName"] = r.pick(["", "n0", "n1"])
+        elif r.percent(70):
+            change["metadata"]["labels"] = self.labels()
         else:
             change["metadata"]["deletionTimestamp"] = EPOCH_TEXT.format(12, 0, 0)
         self.steps.append({"change": change})
@@ -812,6 +815,9 @@ class Case:
 
     def event(self):
         r = self.r
+        if self.has("changes") and r.percent(70):
+            self.change_pod() if r.percent(65) and self.arrived else self.change_node()
+            return
         what = r.below(100)
         if what < 70 or not self.has("churn"):
             self.arrival()
@@ -858,7 +864,7 @@ class Case:
         crowd = r.pick([0, 1, 2, 3]) if self.size < 90 else 1
         for _ in range(self.size * crowd // r.pick([1, 2])):
             self.put(self.bound_pod())
-        for _ in range(r.pick([1, 2, 3, 5, 8, 12])):
+        for _ in range(r.pick([1, 2, 3, 5, 8, 12]) + (20 if self.has("changes") else 0)):
             self.event()
         case: dict = {"id": identity, "steps": self.steps}
         if self.has("priorities"):
@@ -898,6 +904,7 @@ FEATURES = [
     "budgets",
     "resize",
     "churn",
+    "changes",
     "large",
     "configuration",
 ]
