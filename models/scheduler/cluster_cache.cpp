@@ -488,7 +488,6 @@ void ClusterCache::add_node(NodeRef node) {
   tree_.add(n.zone, slot);
   set_topology(n);
   set_images(n, nullptr);
-  if (!n.in_snapshot) rebuild_ = true;
   changed(n);
   touch(n);
 }
@@ -536,15 +535,17 @@ const NodeInfo* ClusterCache::find_node(std::string_view name) const {
 }
 
 void ClusterCache::refresh() {
-  size_t listed = order_.size();
+  bool rebuild = order_.size() != tree_.size();
   for (const uint32_t slot : dirty_) {
     NodeInfo& n = nodes_[slot];
     n.dirty = false;
     if (n.in_snapshot && !n.node) {
       n.in_snapshot = false;
-      rebuild_ = true;
+      rebuild = true;
       release_if_empty(slot);
     } else if (n.node) {
+      // A node that came and went between two snapshots changes nothing.
+      if (!n.in_snapshot) rebuild = true;
       bool other = false;
       for (NodeInfo::Image& i : n.images) {
         const ImageState& now = images_[i.image];
@@ -556,8 +557,7 @@ void ClusterCache::refresh() {
     }
   }
   dirty_.clear();
-  if (!rebuild_ && listed == tree_.size()) return;
-  rebuild_ = false;
+  if (!rebuild) return;
   tree_.list(&order_);
   ++order_version_;
   for (size_t i = 0; i < order_.size(); ++i) {

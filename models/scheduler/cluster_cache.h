@@ -164,7 +164,6 @@ class ClusterCache {
   std::vector<uint32_t> order_;
   uint64_t order_version_ = 0;
   std::vector<uint32_t> dirty_;
-  bool rebuild_ = false;
   uint64_t generation_ = 0;
   std::vector<uint32_t> log_;  // the slots of the latest changes, in order
 

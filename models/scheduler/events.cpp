@@ -18,6 +18,18 @@ bool same_conditions(const api::List<api::NodeCondition>& a,
   }
   return true;
 }
+
+// Whether the pod asks for less of something, or no more for something: a request of 0 counts.
+bool scaled_down(const api::Pod& before, const api::Pod& after) {
+  api::PodRequestOptions options;
+  options.use_status = true;
+  const api::ResourceList is = api::pod_requests(after, options);
+  for (const auto& [name, quantity] : api::pod_requests(before, options)) {
+    const api::Quantity* now = is.find(name);
+    if (!now || quantity.milli_value() > now->milli_value()) return true;
+  }
+  return false;
+}
 }  // namespace
 
 std::string label(ClusterEvent event) {
@@ -61,13 +73,9 @@ std::vector<ClusterEvent> pod_events(const PodInfo& before, const PodInfo& after
       after.pod->spec.node_name.empty() ? Resource::kUnscheduledPod : Resource::kAssignedPod;
   const auto add = [&](Action a) { out.push_back({resource, a}); };
   if (!(before.labels() == after.labels())) add(kUpdatePodLabel);
-  if (before.t.get() != after.t.get() || !(before.resized == after.resized)) {
-    const Resources& was = before.node_request();
-    const Resources& is = after.node_request();
-    bool less = is.milli_cpu < was.milli_cpu || is.memory < was.memory ||
-                is.ephemeral_storage < was.ephemeral_storage;
-    for (const auto& [name, amount] : was.scalars) less = less || is.scalar(name) < amount;
-    if (less) add(kUpdatePodScaleDown);
+  if ((before.t.get() != after.t.get() || before.resized || after.resized) &&
+      scaled_down(*before.pod, *after.pod)) {
+    add(kUpdatePodScaleDown);
   }
   const api::PodSpec& a = before.pod->spec;
   const api::PodSpec& b = after.pod->spec;

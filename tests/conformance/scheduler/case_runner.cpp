@@ -92,6 +92,10 @@ class CaseRunner final : public scheduler::AttemptObserver {
       reap();
     }
     settle();
+    for (int64_t second = step["wait"].as_int(); second > 0; --second) {
+      ctx_.run_until(loop_, epoch_ + api::Duration::seconds(++elapsed_));
+      settle();
+    }
     return {};
   }
 
@@ -305,6 +309,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
   const api::Time epoch_ = ctx_.now();
   uint64_t version_ = 0;
   int64_t binds_ = 0;
+  int64_t elapsed_ = 0;  // seconds
   size_t answered_ = 0;
   size_t step_ = 0;
   Json attempts_ = Json::array();

@@ -815,6 +815,9 @@ class Case:
 
     def event(self):
         r = self.r
+        if self.has("time") and r.percent(30):
+            self.steps.append({"wait": r.pick([1, 1, 2, 3, 5, 9, 17, 41, 331])})
+            return
         if self.has("changes") and r.percent(70):
             self.change_pod() if r.percent(65) and self.arrived else self.change_node()
             return
@@ -848,7 +851,7 @@ class Case:
             pod = r.pick(self.bound)
             pod["metadata"]["labels"] = self.labels()
             self.put(pod)
-        else:
+        elif not self.has("time"):  # several pods at once: whether cycles lie between is a race
             self.steps.append({"reap": True})
 
     def make(self, identity: str) -> dict:
@@ -905,6 +908,7 @@ FEATURES = [
     "resize",
     "churn",
     "changes",
+    "time",
     "large",
     "configuration",
 ]

@@ -291,6 +291,23 @@ TEST(ClusterCache, LeavesTheListAloneWhenAZoneLabelChanges) {
   EXPECT_THAT(names(), ElementsAre("c", "b", "d", "a"));
 }
 
+// Recorded as "node that came and went between snapshots".
+TEST(ClusterCache, LeavesTheListAloneWhenANodeComesAndGoesBetweenSnapshots) {
+  ClusterCache c;
+  c.add_node(test::make_node("a", "4", "32Gi", "z1"));
+  c.add_node(test::make_node("b"));
+  c.refresh();
+  c.update_node(test::make_node("a"));  // to the end of the other zone
+  c.add_node(test::make_node("c"));
+  c.remove_node("c");
+  c.refresh();
+  EXPECT_EQ(c.at(0).name, "a");
+  EXPECT_EQ(c.at(1).name, "b");
+  c.add_node(test::make_node("c"));
+  c.refresh();
+  EXPECT_EQ(c.at(0).name, "b");
+}
+
 TEST(ClusterCache, SharesTemplatesBetweenPodsOfEqualSpec) {
   ClusterCache cluster;
   const PodInfoRef a = cluster.make_pod_info(make_pod("a"));

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	_ "unsafe" // for go:linkname
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -18,6 +19,7 @@ import (
 	extenderv1 "k8s.io/kube-scheduler/extender/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler"
+	"k8s.io/kubernetes/pkg/scheduler/backend/queue"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
 	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
@@ -54,9 +56,11 @@ type recorder struct {
 	attempt    *Attempt
 	decided    bool // SchedulePod was called
 	failed     bool
-	done       chan struct{}                          // a binding has ended
-	cycled     chan struct{}                          // the cycle has ended
+	done       chan struct{} // a binding has ended
+	cycled     chan struct{} // the cycle has ended
+	clock      *clock
 	offset     uint64                                 // where the first preemption begins its search
+	elapsed    int                                    // seconds
 	preemptors []*defaultpreemption.DefaultPreemption // a profile each
 	mu         sync.Mutex
 }
@@ -76,6 +80,27 @@ func (c *clock) Now() time.Time {
 }
 
 func (c *clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
+
+// letSecondPass runs what the queue's timers would: every second those of the backoffs, every 30 s
+// the flush of pods that have waited for long.
+func (r *recorder) letSecondPass(logger klog.Logger) {
+	q := r.sched.SchedulingQueue.(*queue.PriorityQueue)
+	r.elapsed++
+	next := epoch.Add(time.Duration(r.elapsed) * time.Second)
+	if r.elapsed%30 == 0 {
+		// The nanoseconds between the looks at the clock do not make a pod old.
+		r.clock.SetTime(next.Add(-time.Millisecond))
+		flushUnschedulablePodsLeftover(q, logger)
+	}
+	r.clock.SetTime(next)
+	flushBackoffQCompleted(q, logger)
+}
+
+//go:linkname flushBackoffQCompleted k8s.io/kubernetes/pkg/scheduler/backend/queue.(*PriorityQueue).flushBackoffQCompleted
+func flushBackoffQCompleted(q *queue.PriorityQueue, logger klog.Logger)
+
+//go:linkname flushUnschedulablePodsLeftover k8s.io/kubernetes/pkg/scheduler/backend/queue.(*PriorityQueue).flushUnschedulablePodsLeftover
+func flushUnschedulablePodsLeftover(q *queue.PriorityQueue, logger klog.Logger)
 
 // Eventf sees the end of a successful binding.
 func (r *recorder) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any) {

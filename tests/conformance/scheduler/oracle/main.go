@@ -43,10 +43,11 @@ type Case struct {
 
 // Step is one change of the cluster. Afterwards the scheduler works until it has nothing to do.
 type Step struct {
-	Put    json.RawMessage `json:"put,omitempty"` // an object, created or replaced
+	Put    json.RawMessage `json:"put,omitempty"`    // an object, created or replaced
 	Change json.RawMessage `json:"change,omitempty"` // parts of a pod, which take the place of its own
 	Delete *Reference      `json:"delete,omitempty"`
 	Reap   bool            `json:"reap,omitempty"` // terminating pods go, in order of their names
+	Wait   int             `json:"wait,omitempty"` // seconds pass
 }
 
 type Reference struct {
@@ -84,7 +85,7 @@ func start(ctx context.Context, c *Case) (*cluster, *recorder, error) {
 		return nil, nil, err
 	}
 	cl := newCluster()
-	r := &recorder{offset: c.Random}
+	r := &recorder{offset: c.Random, clock: &clock{FakeClock: testingclock.NewFakeClock(epoch)}}
 	s, err := scheduler.New(ctx, cl.client, cl.factory, nil,
 		func(string) events.EventRecorder { return r },
 		scheduler.WithComponentConfigVersion(cfg.TypeMeta.APIVersion),
@@ -93,7 +94,7 @@ func start(ctx context.Context, c *Case) (*cluster, *recorder, error) {
 		scheduler.WithPodInitialBackoffSeconds(cfg.PodInitialBackoffSeconds),
 		scheduler.WithPodMaxBackoffSeconds(cfg.PodMaxBackoffSeconds),
 		scheduler.WithParallelism(1),
-		scheduler.WithClock(&clock{FakeClock: testingclock.NewFakeClock(epoch)}))
+		scheduler.WithClock(r.clock))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -113,10 +114,16 @@ func solve(c *Case) *Answer {
 		if err := cl.apply(&c.Steps[i]); err != nil {
 			return &Answer{Error: fmt.Sprintf("step %d: %v", i, err)}
 		}
-		for r.ready() {
-			if a := r.scheduleOne(ctx, i); a != nil {
-				answer.Attempts = append(answer.Attempts, a)
+		for second := 0; ; second++ {
+			for r.ready() {
+				if a := r.scheduleOne(ctx, i); a != nil {
+					answer.Attempts = append(answer.Attempts, a)
+				}
 			}
+			if second == c.Steps[i].Wait {
+				break
+			}
+			r.letSecondPass(klog.FromContext(ctx))
 		}
 	}
 	answer.Waiting = r.waiting()
