@@ -8,10 +8,14 @@
 #include <vector>
 
 #include "bindings/cli/terminal.h"
+#include "sim/time.h"
 
 namespace mainspring::cli {
 
 enum class Output { kTable, kWide, kJson, kYaml, kName };
+
+// A virtual time as --at takes it. Nothing, with the reason said, if it is none.
+std::optional<sim::Duration> parse_at(const std::string& text, const Terminal& terminal);
 
 // --set path=value, in order.
 using Overrides = std::vector<std::pair<std::string, std::string>>;

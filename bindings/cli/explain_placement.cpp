@@ -155,12 +155,8 @@ int explain_placement_command(const PlacementArguments& arguments, const Termina
   }
   bindings::RunSettings settings;
   if (!arguments.at.empty()) {
-    settings.until = scenarios::parse_duration(arguments.at);
-    if (!settings.until || *settings.until < sim::Duration()) {
-      print_error(terminal, fmt::format("--at: expected a duration such as 12m30s, got \"{}\"",
-                                        arguments.at));
-      return kUsage;
-    }
+    settings.until = parse_at(arguments.at, terminal);
+    if (!settings.until) return kUsage;
   }
   const bindings::RunFolder folder = bindings::open_run_folder(arguments.run);
   if (!folder.problem.empty()) {

@@ -172,17 +172,20 @@ void print_found(const std::vector<Found>& found, bool single, const GetArgument
 
 }  // namespace
 
+std::optional<sim::Duration> parse_at(const std::string& text, const Terminal& terminal) {
+  std::optional<sim::Duration> at = scenarios::parse_duration(text);
+  if (at && *at >= sim::Duration()) return at;
+  print_error(terminal, fmt::format("--at: expected a duration such as 12m30s, got \"{}\"", text));
+  return std::nullopt;
+}
+
 int get_command(const GetArguments& arguments, const Terminal& terminal) {
   std::vector<Request> requests;
   if (!parse_resources(arguments, terminal, requests)) return kUsage;
   std::optional<sim::Duration> at;
   if (!arguments.at.empty()) {
-    at = scenarios::parse_duration(arguments.at);
-    if (!at || *at < sim::Duration()) {
-      print_error(terminal, fmt::format("--at: expected a duration such as 12m30s, got \"{}\"",
-                                        arguments.at));
-      return kUsage;
-    }
+    at = parse_at(arguments.at, terminal);
+    if (!at) return kUsage;
   }
   std::string problem;
   const std::optional<api::Selector> selector = api::Selector::parse(arguments.selector, &problem);

@@ -27,10 +27,12 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// Whether the run came to its end. Slices are of virtual time and grow or shrink with what they
-// cost.
-bool run_in_slices(scenarios::Simulation& simulation, sim::SimTime end, const Stopwatch& watch,
-                   Observer& observer) {
+// Whether the run came to its end, or to the time that the settings name. Slices are of virtual
+// time and grow or shrink with what they cost.
+bool run_in_slices(scenarios::Simulation& simulation, const RunSettings& settings,
+                   const Stopwatch& watch, Observer& observer) {
+  sim::SimTime end = simulation.end();
+  if (settings.until) end = std::min(end, sim::SimTime() + *settings.until);
   sim::Duration slice = sim::Duration::seconds(1);
   double before = watch.seconds();
   sim::SimTime now;
@@ -98,9 +100,7 @@ FinishedRun run_scenario(const scenarios::LoadedScenario& scenario, const RunSet
   scenarios::Simulation simulation(scenario, options);
   simulation.world().journal().set_header(header_of(scenario, simulation.seed()));
 
-  sim::SimTime end = simulation.end();
-  if (settings.until) end = std::min(end, sim::SimTime() + *settings.until);
-  run.interrupted = !run_in_slices(simulation, end, watch, observer);
+  run.interrupted = !run_in_slices(simulation, settings, watch, observer);
   const sim::World& world = simulation.world();
   run.seed = simulation.seed();
   run.horizon = simulation.end().since_start();
@@ -133,10 +133,8 @@ PlacementRun explain_placement(const scenarios::LoadedScenario& scenario,
   scenarios::Simulation simulation(scenario, options);
   scenarios::PlacementObserver placement(simulation.world(), simulation.scheduler(), pod);
   simulation.scheduler().observe(&placement);
-  sim::SimTime end = simulation.end();
-  if (settings.until) end = std::min(end, sim::SimTime() + *settings.until);
   PlacementRun run;
-  run.interrupted = !run_in_slices(simulation, end, watch, observer);
+  run.interrupted = !run_in_slices(simulation, settings, watch, observer);
   run.digest = simulation.world().journal().digest_hex();
   run.attempts = placement.attempts();
   return run;

@@ -20,10 +20,6 @@ namespace {
 
 constexpr uint32_t kNobody = UINT32_MAX;
 
-uint64_t which(const ContainerRuntime& c) {
-  return uint64_t{c.generation} << 32 | c.incarnation;
-}
-
 }  // namespace
 
 // --- start and end
@@ -56,13 +52,12 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
     sim::Rng rng = app_rng(world, c, purpose);
     return distribution.sample_duration(rng);
   };
-  const bool crashes =
-      app.crash_per_mille > 0 &&
-      app_rng(world, c, 2).below(1000) < static_cast<uint64_t>(app.crash_per_mille);
+  const bool crashes = app.crash_per_mille > 0 && app_rng(world, c, 2).below(1000) <
+                                                      static_cast<uint64_t>(app.crash_per_mille);
   if (crashes) {
-    world.schedule(sample(app.crash_after, 3), id(), kAppExit, slot, which(c), 1);
+    world.schedule(sample(app.crash_after, 3), id(), kAppExit, slot, c.process(), 1);
   } else if (app.run_for) {
-    world.schedule(sample(*app.run_for, 4), id(), kAppExit, slot, which(c), 0);
+    world.schedule(sample(*app.run_for, 4), id(), kAppExit, slot, c.process(), 0);
   }
 
   const ContainerResources r = resources_of(spec_of(c));
@@ -91,7 +86,7 @@ void NodeFleet::process_started(sim::World& world, uint32_t slot) {
   start_probes(world, slot);
   tell_container(world, slot, ContainerChange::kStarted);
   if (startup > Duration()) {
-    world.schedule(startup, id(), kAppListening, slot, which(c));
+    world.schedule(startup, id(), kAppListening, slot, c.process());
   } else {
     app_listening(world, slot);
   }
@@ -229,7 +224,7 @@ void NodeFleet::arm_quota(sim::World& world, uint32_t slot) {
   Quota& quota = c.quota.edit();
   world.cancel(quota.event);
   quota.look = look;
-  quota.event = world.schedule(look, id(), kQuota, slot, which(c));
+  quota.event = world.schedule(look, id(), kQuota, slot, c.process());
 }
 
 // The quota is used up, or there is a new one.
@@ -347,8 +342,8 @@ int64_t NodeFleet::working_set(const ContainerRuntime& c, SimTime at) const {
   int64_t bytes = app.base_memory + c.in_flight * app.memory_per_request;
   if (app.leak_per_second > 0) {
     __extension__ using Wide = __int128;
-    bytes += static_cast<int64_t>(Wide{app.leak_per_second} * (at - c.started_at).ns() /
-                                  1'000'000'000);
+    bytes +=
+        static_cast<int64_t>(Wide{app.leak_per_second} * (at - c.started_at).ns() / 1'000'000'000);
   }
   return bytes;
 }
@@ -370,10 +365,10 @@ void NodeFleet::set_in_flight(sim::World& world, ContainerHandle h, int64_t requ
   m.static_memory += (requests - c.in_flight) * c.behavior->memory_per_request;
   c.in_flight = requests;
   // Called for every request: nothing more to do while nothing is short.
-  const bool calm = m.leaking == 0 &&
-                    m.static_memory <=
-                        m.spec.memory_bytes - options_.config.eviction_memory_available &&
-                    (c.memory_limit == 0 || working_set(c, world.now()) <= c.memory_limit);
+  const bool calm =
+      m.leaking == 0 &&
+      m.static_memory <= m.spec.memory_bytes - options_.config.eviction_memory_available &&
+      (c.memory_limit == 0 || working_set(c, world.now()) <= c.memory_limit);
   if (!calm && (more || c.behavior->leak_per_second > 0)) watch_memory(world, h.slot);
 }
 
@@ -401,8 +396,8 @@ void NodeFleet::watch_memory(sim::World& world, uint32_t slot) {
     const int64_t used = working_set(c, now);
     const int64_t leak = c.behavior->leak_per_second;
     if (used > limit) {
-      note(world, pod_key(pods_[c.pod].object->metadata.namespace_,
-                          pods_[c.pod].object->metadata.name),
+      note(world,
+           pod_key(pods_[c.pod].object->metadata.namespace_, pods_[c.pod].object->metadata.name),
            fmt::format("Container {} of pod {} was killed for using more than its memory limit.",
                        spec_of(c).name.view(), pods_[c.pod].object->metadata.name.view()));
       process_ended(world, slot, 137, "OOMKilled", false);
@@ -413,7 +408,7 @@ void NodeFleet::watch_memory(sim::World& world, uint32_t slot) {
       const Wide ns = (Wide{limit - used} + 1) * 1'000'000'000 / leak + 1;
       if (ns < INT64_MAX / 2) {
         c.oom_event = world.schedule(Duration::nanos(static_cast<int64_t>(ns)), id(), kOom, slot,
-                                     which(c));
+                                     c.process());
       }
     }
   }
@@ -438,8 +433,7 @@ void NodeFleet::kernel_oom(sim::World& world, NodeIndex n) {
       } else if (pod.qos == QosClass::kBurstable) {
         adjust = std::clamp<int64_t>(1000 - 1000 * r.memory_request / m.spec.memory_bytes, 3, 999);
       }
-      const int64_t badness =
-          working_set(c, world.now()) * 1000 / m.spec.memory_bytes + adjust;
+      const int64_t badness = working_set(c, world.now()) * 1000 / m.spec.memory_bytes + adjust;
       if (badness > worst) {
         worst = badness;
         victim = slot;
@@ -461,9 +455,8 @@ void NodeFleet::check_pressure(sim::World& world, NodeIndex n) {
   const int64_t used = node_memory_used(world, n);
   if (used > m.spec.memory_bytes) kernel_oom(world, n);
   if (used > threshold) {
-    const SimTime look =
-        tick_at_or_after(m.up_since, options_.config.eviction_period,
-                         world.now() + Duration::nanos(1));
+    const SimTime look = tick_at_or_after(m.up_since, options_.config.eviction_period,
+                                          world.now() + Duration::nanos(1));
     if (m.eviction_event.valid() && m.eviction_at <= look) return;
     world.cancel(m.eviction_event);
     m.eviction_at = look;
@@ -485,8 +478,8 @@ void NodeFleet::check_pressure(sim::World& world, NodeIndex n) {
   __extension__ using Wide = __int128;
   const Wide ns = (Wide{threshold - used} + 1) * 1'000'000'000 / leak + 1;
   if (ns < INT64_MAX / 2) {
-    m.memory_event = world.schedule(Duration::nanos(static_cast<int64_t>(ns)), id(), kMemoryCheck,
-                                    n, m.boots);
+    m.memory_event =
+        world.schedule(Duration::nanos(static_cast<int64_t>(ns)), id(), kMemoryCheck, n, m.boots);
   }
 }
 

@@ -78,7 +78,7 @@ void NodeFleet::handle(sim::World& world, const sim::Event& event) {
   // container that is gone, are void.
   const auto process_fits = [&] {
     const ContainerRuntime& c = containers_[event.a];
-    return c.in_use && event.b == (uint64_t{c.generation} << 32 | c.incarnation);
+    return c.in_use && event.b == c.process();
   };
   const auto c = static_cast<uint32_t>(event.a);
   const auto p = static_cast<uint32_t>(event.a);
@@ -254,9 +254,9 @@ void NodeFleet::boot(sim::World& world, NodeIndex n) {
   m.state = MachineState::kUp;
   m.up_since = world.now();
   if (!m.connected) {
-    m.client = server(world).connect(
-        fmt::format("kubelet/{}/{}", m.spec.name.view(), n),
-        {options_.config.api_qps_milli, options_.config.api_burst}, {id(), kAnswer});
+    m.client = server(world).connect(fmt::format("kubelet/{}/{}", m.spec.name.view(), n),
+                                     {options_.config.api_qps_milli, options_.config.api_burst},
+                                     {id(), kAnswer});
     m.connected = true;
   }
   if (options_.instant_registration && world.now() == SimTime()) {
@@ -346,9 +346,9 @@ void NodeFleet::recover(sim::World& world, NodeIndex n, std::optional<Duration> 
   if (m.state != MachineState::kDown) return;
   m.state = MachineState::kBooting;
   ++m.boots;
-  const Duration after =
-      boot_after ? *boot_after
-                 : options_.config.reboot.at(draw("node", world, m.entity, 4, m.boots));
+  const Duration after = boot_after
+                             ? *boot_after
+                             : options_.config.reboot.at(draw("node", world, m.entity, 4, m.boots));
   note(world, fmt::format("Node/{}", m.spec.name.view()),
        fmt::format("Node {} has power again and boots.", m.spec.name.view()));
   world.schedule(after, id(), kBoot, n, m.boots);
@@ -402,8 +402,7 @@ void NodeFleet::power_off(sim::World& world, NodeIndex n, MachineState to) {
   m.memory_pressure = false;
   m.network = false;
   m.registered = false;
-  m.recorder =
-      client::EventRecorder("kubelet", cookie(Purpose::kEvent, n, m.boots), m.spec.name);
+  m.recorder = client::EventRecorder("kubelet", cookie(Purpose::kEvent, n, m.boots), m.spec.name);
   tell_node(world, n, to == MachineState::kGone ? NodeChange::kGone : NodeChange::kDown);
 }
 
@@ -461,7 +460,8 @@ api::Ref<const api::Node> NodeFleet::node_object(const sim::World& world, NodeIn
   }
   node->metadata.labels = labels;
   node->spec.taints = m.spec.taints;
-  node->spec.provider_id = fmt::format("mainspring:///{}/{}", m.spec.zone.view(), m.spec.name.view());
+  node->spec.provider_id =
+      fmt::format("mainspring:///{}/{}", m.spec.zone.view(), m.spec.name.view());
   node->spec.pod_cidr = pod_cidr(n);
   node->spec.pod_cidrs = {node->spec.pod_cidr};
 
@@ -639,9 +639,7 @@ PodHandle NodeFleet::pod_at(std::string_view ip) const {
 bool NodeFleet::alive(PodHandle h) const {
   return h.slot < pods_.size() && pods_[h.slot].in_use && pods_[h.slot].generation == h.generation;
 }
-NodeIndex NodeFleet::node_of(PodHandle h) const {
-  return alive(h) ? pods_[h.slot].node : kNoNode;
-}
+NodeIndex NodeFleet::node_of(PodHandle h) const { return alive(h) ? pods_[h.slot].node : kNoNode; }
 const api::Pod& NodeFleet::object(PodHandle h) const {
   MAINSPRING_CHECK(alive(h), "stale pod handle");
   return *pods_[h.slot].object;

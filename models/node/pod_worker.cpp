@@ -760,7 +760,7 @@ void NodeFleet::terminate(sim::World& world, uint32_t p, Duration grace) {
       world.cancel(stop.kill_event);
       stop.kill_event =
           world.schedule(std::max(ending.kill_at, now), id(), kSigkill, c,
-                         uint64_t{container.generation} << 32 | container.incarnation);
+                         container.process());
     }
     return;
   }
@@ -845,7 +845,7 @@ void NodeFleet::stop_container(sim::World& world, uint32_t slot, Duration grace,
   if (hook <= Duration()) {
     sigterm(world, slot);
   } else {
-    world.schedule(hook, id(), kSigterm, slot, uint64_t{c.generation} << 32 | c.incarnation);
+    world.schedule(hook, id(), kSigterm, slot, c.process());
   }
 }
 
@@ -858,12 +858,11 @@ void NodeFleet::sigterm(sim::World& world, uint32_t slot) {
   Stop& stop = c.stop.edit();
   stop.sigterm_at = world.now();
   if (watched) arm_probe(world, slot, ProbeKind::kReadiness);
-  const uint64_t which = uint64_t{c.generation} << 32 | c.incarnation;
-  stop.kill_event = world.schedule(stop.grace, id(), kSigkill, slot, which);
+  stop.kill_event = world.schedule(stop.grace, id(), kSigkill, slot, c.process());
   if (!c.behavior->ignores_sigterm) {
     sim::Rng rng = app_rng(world, c, 5);
     const Duration takes = c.behavior->shutdown.sample_duration(rng);
-    world.schedule(takes, id(), kAppExit, slot, which, 2);
+    world.schedule(takes, id(), kAppExit, slot, c.process(), 2);
   }
   tell_container(world, slot, ContainerChange::kTerminating);
 }

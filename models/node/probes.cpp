@@ -117,9 +117,8 @@ void NodeFleet::activate_probe(sim::World& world, uint32_t slot, ProbeKind kind)
                        : kind == ProbeKind::kLiveness ? ProbeResult::kSuccess
                                                       : ProbeResult::kUnknown;
   const SimTime from = std::max(c.started_at + seconds(spec.initial_delay_seconds), world.now());
-  probe.state.next_tick =
-      tick_at_or_after(pods_[c.pod].probe_phase + probe_lag(world, c, kind), rule_of(spec).period,
-                       from);
+  probe.state.next_tick = tick_at_or_after(pods_[c.pod].probe_phase + probe_lag(world, c, kind),
+                                           rule_of(spec).period, from);
   arm_probe(world, slot, kind);
 }
 
@@ -161,8 +160,7 @@ void NodeFleet::arm_probe(sim::World& world, uint32_t slot, ProbeKind kind) {
     for (size_t i = 0; i < n && from < tick; ++i) {
       const SimTime end = i + 1 < n ? steps[i + 1].from : kNever;
       if (steps[i].ok || end <= from) continue;
-      const SimTime first =
-          tick_at_or_after(from, rule.period, std::max(from, steps[i].from));
+      const SimTime first = tick_at_or_after(from, rule.period, std::max(from, steps[i].from));
       if (first < end) {
         tick = std::min(tick, first);
         break;
@@ -177,8 +175,7 @@ void NodeFleet::arm_probe(sim::World& world, uint32_t slot, ProbeKind kind) {
                      !c.got_sigterm && probe_fails_at(all, tick);
   const Duration answer = hangs ? seconds(std::max(spec.timeout_seconds, 1)) : Duration();
   probe.event = world.schedule(std::max(tick + answer, world.now()), id(), kProbe, slot,
-                               uint64_t{c.generation} << 32 | c.incarnation,
-                               static_cast<uint32_t>(kind));
+                               c.process(), static_cast<uint32_t>(kind));
 }
 
 void NodeFleet::probe_event(sim::World& world, uint32_t slot, ProbeKind kind) {
@@ -220,8 +217,7 @@ void NodeFleet::settle_probe(sim::World& world, uint32_t slot, ProbeKind kind, S
   if (probe.state.result != before) probe_result(world, slot, kind, probe.state.result);
 }
 
-void NodeFleet::probe_result(sim::World& world, uint32_t slot, ProbeKind kind,
-                             ProbeResult result) {
+void NodeFleet::probe_result(sim::World& world, uint32_t slot, ProbeKind kind, ProbeResult result) {
   ContainerRuntime& c = containers_[slot];
   const uint32_t p = c.pod;
   const bool ok = result == ProbeResult::kSuccess;
@@ -281,8 +277,8 @@ void NodeFleet::force_probe(sim::World& world, ContainerHandle h, ProbeKind kind
 std::string NodeFleet::probe_failure(const ContainerRuntime& c, ProbeKind kind, bool hangs) const {
   const api::Probe& probe = *probe_of(spec_of(c), kind);
   const PodRuntime& pod = pods_[c.pod];
-  const std::string ip = pod.ip_host != 0 ? pod_address(pod.node, pod.ip_host)
-                                          : machines_[pod.node].ip.str();
+  const std::string ip =
+      pod.ip_host != 0 ? pod_address(pod.node, pod.ip_host) : machines_[pod.node].ip.str();
   const auto port = [&](const api::IntOrString& p) {
     if (p.is_int()) return fmt::format("{}", p.int_value());
     for (const api::ContainerPort& declared : spec_of(c).ports) {
@@ -308,9 +304,10 @@ std::string NodeFleet::probe_failure(const ContainerRuntime& c, ProbeKind kind, 
                        hangs ? "i/o timeout" : "connect: connection refused");
   }
   if (probe.grpc) {
-    return fmt::format("timeout: failed to connect service \"{}:{}\" within {}s: context deadline "
-                       "exceeded",
-                       ip, probe.grpc->port, std::max(probe.timeout_seconds, 1));
+    return fmt::format(
+        "timeout: failed to connect service \"{}:{}\" within {}s: context deadline "
+        "exceeded",
+        ip, probe.grpc->port, std::max(probe.timeout_seconds, 1));
   }
   return hangs ? fmt::format("command timed out after {}s", std::max(probe.timeout_seconds, 1))
                : std::string("command exited with 1");

@@ -146,6 +146,9 @@ struct ContainerRuntime {
   CpuMeter cpu;
   int64_t in_flight = 0;
   int64_t memory_limit = 0;  // of the present process; 0: none
+
+  // Names the present process in events about it.
+  uint64_t process() const { return uint64_t{generation} << 32 | incarnation; }
 };
 
 // What a pod worker is doing; one thing at a time.

@@ -151,8 +151,7 @@ void SchedulingQueue::to_pool(uint32_t slot) {
   if (!s.pod.gated()) pool_by_age_.insert({s.pod.timestamp, slot});
 }
 
-SchedulingQueue::Place SchedulingQueue::place(std::string_view ns,
-                                             std::string_view name) const {
+SchedulingQueue::Place SchedulingQueue::place(std::string_view ns, std::string_view name) const {
   const auto slot = find_slot(ns, name);
   return slot ? slots_[*slot].place : Place::kNone;
 }
@@ -250,6 +249,14 @@ SchedulingQueue::Strategy SchedulingQueue::worth_requeuing(const Call& call, con
   return result;
 }
 
+SchedulingQueue::Strategy SchedulingQueue::offer(const Call& call, const QueuedPod& pod,
+                                                 ClusterEvent event,
+                                                 const EventObjects& objects) const {
+  const Strategy strategy = worth_requeuing(call, pod, event, objects);
+  if (strategy != Strategy::kSkip) call.host.woken(pod, event, objects);
+  return strategy;
+}
+
 PluginSet SchedulingQueue::interested(const Call& call, ClusterEvent event) const {
   PluginSet out;
   for (uint32_t profile = 0;; ++profile) {
@@ -310,9 +317,8 @@ void SchedulingQueue::update(const Call& call, const PodInfoRef& before, PodInfo
     return;
   }
   for (const ClusterEvent& e : events) {
-    const Strategy strategy = worth_requeuing(call, s.pod, e, objects);
+    const Strategy strategy = offer(call, s.pod, e, objects);
     if (strategy == Strategy::kSkip) continue;
-    call.host.woken(s.pod, e, objects);
     if (requeue(call, *found, strategy) != Place::kUnschedulable) return;
   }
 }
@@ -381,9 +387,8 @@ void SchedulingQueue::add_unschedulable(const Call& call, QueuedPod pod) {
     strategy = Strategy::kSkip;
     for (uint64_t i = flight->first_event; i < first_event_ + events_.size(); ++i) {
       const InFlightEvent& e = events_[static_cast<size_t>(i - first_event_)];
-      const Strategy s = worth_requeuing(call, pod, e.event, e.objects);
+      const Strategy s = offer(call, pod, e.event, e.objects);
       if (s == Strategy::kSkip) continue;
-      call.host.woken(pod, e.event, e.objects);
       strategy = s;
       if (s == Strategy::kImmediately) break;
     }
@@ -417,10 +422,8 @@ void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const Event
       }
       if (!registered) continue;
     }
-    const Strategy strategy = worth_requeuing(call, pod, event, objects);
-    if (strategy == Strategy::kSkip) continue;
-    call.host.woken(pod, event, objects);
-    requeue(call, slot, strategy);
+    const Strategy strategy = offer(call, pod, event, objects);
+    if (strategy != Strategy::kSkip) requeue(call, slot, strategy);
   }
   record(event, objects);
 }
@@ -474,10 +477,8 @@ void SchedulingQueue::on_time(const Call& call) {
     old.push_back(slot);
   }
   for (const uint32_t slot : old) {
-    const Strategy s = worth_requeuing(call, slots_[slot].pod, kWildcardEvent, {});
-    if (s == Strategy::kSkip) continue;
-    call.host.woken(slots_[slot].pod, kWildcardEvent, {});
-    requeue(call, slot, s);
+    const Strategy s = offer(call, slots_[slot].pod, kWildcardEvent, {});
+    if (s != Strategy::kSkip) requeue(call, slot, s);
   }
   if (!old.empty()) record(kWildcardEvent, {});
 }

@@ -155,6 +155,9 @@ class SchedulingQueue {
   Place requeue(const Call& call, uint32_t slot, Strategy strategy);
   Strategy worth_requeuing(const Call& call, const QueuedPod& pod, ClusterEvent event,
                            const EventObjects& objects) const;
+  // The same, and the host hears of it if the pod is to try again.
+  Strategy offer(const Call& call, const QueuedPod& pod, ClusterEvent event,
+                 const EventObjects& objects) const;
   // The plugins of any profile that registered for an event.
   PluginSet interested(const Call& call, ClusterEvent event) const;
   bool in_flight(const api::Str& uid) const;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/api/pod_helpers.h"
 #include "models/api/time_text.h"
 #include "models/scheduler/plugins/default_preemption.h"
 
@@ -18,14 +19,6 @@ constexpr uint64_t kVictimMask = (uint64_t{1} << kVictimBits) - 1;
 constexpr uint64_t kDeleting = uint64_t{1} << (kVictimBits - 1);  // second request of a victim
 constexpr uint64_t kClearing = kVictimMask;                       // a nomination being cleared
 constexpr size_t kPreemptionWorkers = 16;  // parallelism of KubeSchedulerConfiguration
-
-// How many victims a worker takes at a time (parallelize.chunkSizeFor).
-size_t preemption_chunk(size_t victims) {
-  const size_t most = victims / kPreemptionWorkers + 1;
-  size_t root = 1;
-  while ((root + 1) * (root + 1) <= victims) ++root;
-  return std::min(root, most);
-}
 
 std::string truncated(std::string message) {
   if (message.size() <= kNoteLimit) return message;
@@ -68,9 +61,7 @@ SchedulingQueue make_queue(const SchedulerOptions& o) {
   return SchedulingQueue(q);
 }
 
-bool visible(const PodRef& pod) {
-  return pod && pod->status.phase != "Succeeded" && pod->status.phase != "Failed";
-}
+bool visible(const PodRef& pod) { return pod && !api::is_terminal(*pod); }
 }  // namespace
 
 // Lends the queue the plugins for one call.
@@ -867,8 +858,7 @@ bool Scheduler::clear_nomination(client::ControlContext& ctx, uint64_t job_id) {
   PreemptionJob& job = preemptions_.at(job_id);
   while (job.cleared < job.promised.size()) {
     const PodInfo& p = *job.promised[job.cleared++];
-    const PodRef newest =
-        ctx.cache(api::Kind::Pod).get_ref<api::Pod>(p.ns(), p.pod->metadata.name);
+    const PodRef newest = ctx.cache(api::Kind::Pod).get_ref<api::Pod>(p.ns(), p.pod->metadata.name);
     if (!newest || newest->status.nominated_node_name.empty()) continue;
     const api::Str none;
     job.outstanding = 1;
@@ -879,17 +869,28 @@ bool Scheduler::clear_nomination(client::ControlContext& ctx, uint64_t job_id) {
   return false;
 }
 
+// How many victims a worker takes at a time (parallelize.chunkSizeFor).
+size_t Scheduler::PreemptionJob::chunk() const {
+  const size_t most = others() / kPreemptionWorkers + 1;
+  size_t root = 1;
+  while ((root + 1) * (root + 1) <= others()) ++root;
+  return std::min(root, most);
+}
+
+size_t Scheduler::PreemptionJob::claim() { return std::exchange(unclaimed, unclaimed + chunk()); }
+
+size_t Scheduler::PreemptionJob::after(size_t victim) {
+  return (victim + 1) % chunk() != 0 ? victim + 1 : claim();
+}
+
 // Begins with the victims of a worker, from the given one on.
 void Scheduler::work_on_victims(client::ControlContext& ctx, uint64_t job_id, size_t victim) {
   PreemptionJob& job = preemptions_.at(job_id);
-  const size_t n = job.plan.victims.size() - 1;
-  const size_t chunk = preemption_chunk(n);
-  for (size_t i = victim; i < n && !job.cancelled;) {
+  for (size_t i = victim; i < job.others() && !job.cancelled; i = job.after(i)) {
     if (!preempt_victim(ctx, job_id, i)) {
       ++job.outstanding;
       return;
     }
-    i = job.after(i, chunk);
   }
 }
 
@@ -898,14 +899,10 @@ void Scheduler::work_on_victims(client::ControlContext& ctx, uint64_t job_id, si
 void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id) {
   PreemptionJob& job = preemptions_.at(job_id);
   if (job.outstanding > 0 || clear_nomination(ctx, job_id)) return;
-  const size_t others = job.plan.victims.size() - 1;
   if (!job.started) {
     job.started = true;
-    const size_t chunk = preemption_chunk(others);
-    for (size_t w = 0; w < kPreemptionWorkers && job.unclaimed < others; ++w) {
-      const size_t first = job.unclaimed;
-      job.unclaimed += chunk;
-      work_on_victims(ctx, job_id, first);
+    for (size_t w = 0; w < kPreemptionWorkers && job.unclaimed < job.others(); ++w) {
+      work_on_victims(ctx, job_id, job.claim());
     }
     if (job.outstanding > 0) return;
   }
@@ -915,7 +912,7 @@ void Scheduler::advance_preemption(client::ControlContext& ctx, uint64_t job_id)
   if (!job.last_started && !job.cancelled) {
     job.last_started = true;
     if (plugin) plugin->last_victim(uid, *job.plan.victims.back());
-    if (!preempt_victim(ctx, job_id, others)) {
+    if (!preempt_victim(ctx, job_id, job.others())) {
       job.outstanding = 1;
       return;
     }
@@ -989,10 +986,7 @@ void Scheduler::preemption_outcome(client::ControlContext& ctx, uint64_t id,
     } else if (!outcome.ok() && !outcome.not_found()) {
       job.failed = job.cancelled = true;
     }
-    if (!job.last_started) {
-      work_on_victims(ctx, job_id,
-                      job.after(victim, preemption_chunk(job.plan.victims.size() - 1)));
-    }
+    if (!job.last_started) work_on_victims(ctx, job_id, job.after(victim));
   }
   --job.outstanding;
   advance_preemption(ctx, job_id);

@@ -183,13 +183,10 @@ class Scheduler final : public client::ControlLoop {
     bool failed = false;     // something: the preemptor is to try again
     bool cancelled = false;  // a victim could not be deleted: what was not begun is left alone
 
-    // The victim that a worker turns to after one, with chunks of some size.
-    size_t after(size_t victim, size_t chunk) {
-      if ((victim + 1) % chunk != 0) return victim + 1;
-      const size_t next = unclaimed;
-      unclaimed += chunk;
-      return next;
-    }
+    size_t others() const { return plan.victims.size() - 1; }  // all victims but the last
+    size_t chunk() const;
+    size_t claim();               // the first victim of a chunk that is a worker's from now on
+    size_t after(size_t victim);  // the victim that a worker turns to after one
   };
   // Memory of the cycle, kept from one to the next; never part of the state.
   // Positions one after another in the list of nodes.
@@ -262,7 +259,7 @@ class Scheduler final : public client::ControlLoop {
     std::string message;
     Nominating nominating = Nominating::to({});
     bool in_cycle = true;  // the scheduling loop waits for the status patch
-    PodInfoRef room;  // free now: others hear of it once the status is patched
+    PodInfoRef room;       // free now: others hear of it once the status is patched
   };
   void fail(client::ControlContext& ctx, QueuedPod queued, const Failure& failure);
   bool take_back(client::ControlContext& ctx, QueuedPod queued, const Failure& failure,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "models/api/pod_helpers.h"
 #include "models/api/types/policy.h"
 #include "models/scheduler/framework.h"
 
@@ -35,8 +36,7 @@ void split_by_budgets(const client::ControlContext& ctx, const std::vector<PodIn
   std::vector<Budget> budgets;
   for (const api::ObjectRef& ref : ctx.cache(api::Kind::PodDisruptionBudget).list()) {
     const auto& pdb = api::as<api::PodDisruptionBudget>(ref);
-    budgets.push_back(
-        {&pdb, Selector::of(pdb.spec.selector), pdb.status.disruptions_allowed});
+    budgets.push_back({&pdb, Selector::of(pdb.spec.selector), pdb.status.disruptions_allowed});
   }
   for (const PodInfoRef& pod : pods) {
     bool violated = false;
@@ -99,10 +99,7 @@ Status DefaultPreemption::pre_enqueue(const client::ControlContext& ctx, const P
   if (!last.name.empty()) {
     const auto* victim = ctx.cache(api::Kind::Pod).get<api::Pod>(last.ns, last.name);
     // Pods that have ended are gone to the scheduler.
-    if (!victim || victim->metadata.deletion_timestamp || victim->status.phase == "Succeeded" ||
-        victim->status.phase == "Failed") {
-      return {};
-    }
+    if (!victim || !api::is_active(*victim)) return {};
   }
   return Status::unresolvable("waiting for the preemption for this pod to be finished");
 }

@@ -405,8 +405,8 @@ TEST(Kubelet, TurnsReadyWhenTheProbeSucceeds) {
   Cluster k(std::move(o));
   k.add_node("n-1");
   k.start();
-  k.apply(pod_yaml(
-      "web", "    readinessProbe: {httpGet: {path: /ok, port: 80}, periodSeconds: 5}\n"));
+  k.apply(
+      pod_yaml("web", "    readinessProbe: {httpGet: {path: /ok, port: 80}, periodSeconds: 5}\n"));
   const double started = k.until([&] { return k.nodes().running(k.container("web")); }, 30);
   const double ready = k.until([&] { return k.condition("web", "Ready") == "True"; }, 60);
   // The first tick after 12 s, on a grid of 5 s.
@@ -432,8 +432,9 @@ TEST(Kubelet, RestartsAHangingContainerWithinTheWorstCase) {
   Cluster k(std::move(o));
   k.add_node("n-1");
   k.start();
-  k.apply(pod_yaml("web", "    livenessProbe: {httpGet: {path: /ok, port: 80}, periodSeconds: 10, "
-                          "timeoutSeconds: 3, failureThreshold: 3}\n"));
+  k.apply(pod_yaml("web",
+                   "    livenessProbe: {httpGet: {path: /ok, port: 80}, periodSeconds: 10, "
+                   "timeoutSeconds: 3, failureThreshold: 3}\n"));
   const double started = k.until([&] { return k.nodes().running(k.container("web")); }, 30);
   const double killed = k.until([&] { return !k.nodes().running(k.container("web")); }, 300);
   // Third failing tick: between 20 and 30 s after the hang, plus the timeout.
@@ -469,13 +470,18 @@ TEST(Kubelet, HoldsOtherProbesBackUntilTheStartupProbeSucceeds) {
 
 // --- CPU -----------------------------------------------------------------------------------------
 
-TEST(Kubelet, SharesTheProcessorAmongRequestsAndAccountsForIt) {
-  NodeFleet::Options o;
+// Programs that start at once and burn nothing by themselves.
+NodeFleet::Options quiet_programs() {
   AppBehavior app;
   app.startup = sim::Distribution::constant(Duration());
   app.idle_cpu = MicroCores{};
+  NodeFleet::Options o;
   o.apps.set_default(behavior(app));
-  Cluster k(std::move(o));
+  return o;
+}
+
+TEST(Kubelet, SharesTheProcessorAmongRequestsAndAccountsForIt) {
+  Cluster k(quiet_programs());
   k.add_node("n-1", 2000);
   k.start();
   k.apply(pod_yaml("a", "    resources: {requests: {cpu: 500m}}\n"));
@@ -510,12 +516,7 @@ TEST(Kubelet, SharesTheProcessorAmongRequestsAndAccountsForIt) {
 }
 
 TEST(Kubelet, TellsListenersWhenTheQuotaStopsRequestsAndWhenTheyGoOn) {
-  NodeFleet::Options o;
-  AppBehavior app;
-  app.startup = sim::Distribution::constant(Duration());
-  app.idle_cpu = MicroCores{};
-  o.apps.set_default(behavior(app));
-  Cluster k(std::move(o));
+  Cluster k(quiet_programs());
   k.add_node("n-1", 2000);
   k.start();
   k.apply(pod_yaml("l", "    resources: {limits: {cpu: '1'}}\n"));
@@ -543,12 +544,7 @@ TEST(Kubelet, TellsListenersWhenTheQuotaStopsRequestsAndWhenTheyGoOn) {
 }
 
 TEST(Kubelet, SharesAMachineBetweenQuotas) {
-  NodeFleet::Options o;
-  AppBehavior app;
-  app.startup = sim::Distribution::constant(Duration());
-  app.idle_cpu = MicroCores{};
-  o.apps.set_default(behavior(app));
-  Cluster k(std::move(o));
+  Cluster k(quiet_programs());
   k.add_node("n-1", 1000);
   k.start();
   k.apply(pod_yaml("a", "    resources: {requests: {cpu: 100m}}\n"));
@@ -719,8 +715,8 @@ std::vector<std::string> records(const sim::World& world) {
   sim::JournalReader reader(world.journal());
   sim::JournalRecord r;
   while (reader.next(r)) {
-    out.push_back(std::to_string(r.at.ns()) + " " + std::string(r.type) + " " +
-                  std::string(r.key) + " " + std::string(r.payload));
+    out.push_back(std::to_string(r.at.ns()) + " " + std::string(r.type) + " " + std::string(r.key) +
+                  " " + std::string(r.payload));
   }
   return out;
 }
