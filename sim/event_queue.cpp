@@ -26,7 +26,7 @@ void EventQueue::free_lines(void* p, size_t bytes) noexcept {
   ::operator delete(p, alignment_of(bytes));
 }
 
-EventQueue::EventQueue() : heap_(kPad, Key{0, 0}) {}
+EventQueue::EventQueue() : heap_(kPad, Key{0, 0}), firsts_(2, kNothing) {}
 
 void EventQueue::too_many_events() {
   check_failed("too many events in a run, or pending", __FILE_NAME__, __LINE__);
@@ -110,67 +110,113 @@ LaneId EventQueue::lane(Duration delay) {
   for (size_t i = 0; i < lanes_.size(); ++i) {
     if (lanes_[i].delay == delay) return LaneId{static_cast<uint32_t>(i)};
   }
-  lanes_.push_back(Lane{delay, std::vector<Event>(kSmallRing), kSmallRing - 1, 0, 0, SimTime()});
+  if (lanes_.size() == first_leaf_) {
+    // A level more. The leaves move by their number, and the old root becomes a child.
+    std::vector<Key> firsts(firsts_.size() * 2, kNothing);
+    for (size_t level = 1; level <= first_leaf_; level *= 2) {
+      std::copy_n(firsts_.begin() + static_cast<ptrdiff_t>(level), level,
+                  firsts.begin() + static_cast<ptrdiff_t>(2 * level));
+    }
+    firsts[1] = firsts[2];
+    firsts_ = std::move(firsts);
+    first_leaf_ *= 2;
+  }
+  lanes_.emplace_back(delay);
   return LaneId{static_cast<uint32_t>(lanes_.size() - 1)};
 }
 
-void EventQueue::resize(Lane& lane, size_t size) {
+void EventQueue::resize(Lane& lane, size_t size, size_t count) {
   std::vector<Event> ring(size);
-  for (size_t i = 0; i < lane.count; ++i) ring[i] = lane.ring[lane.index(i)];
+  for (size_t i = 0; i < count; ++i) ring[i] = lane.at(i);
   lane.ring = std::move(ring);
-  lane.mask = lane.ring.size() - 1;
-  lane.head = 0;
+  lane.first = lane.ring.data();
+  lane.free = lane.first + count;
 }
 
-void EventQueue::push_lane_head(Key key, uint32_t lane) {
-  size_t hole = lane_heads_.size();
-  lane_heads_.push_back({key, lane});
-  while (hole > 0) {
-    const size_t parent = (hole - 1) / 2;
-    if (!before(key, lane_heads_[parent].key)) break;
-    lane_heads_[hole] = lane_heads_[parent];
-    hole = parent;
+void EventQueue::enlarge(Lane& lane) { resize(lane, lane.ring.size() * 2, lane.ring.size()); }
+
+void EventQueue::begin_round(Lane& lane) {
+  lane.first = lane.ring.data();
+  // A burst that is over does not keep its memory.
+  const size_t count = lane.count();
+  if (count < lane.ring.size() / 8 && lane.ring.size() > kLargeRing) {
+    resize(lane, lane.ring.size() / 4, count);
   }
-  lane_heads_[hole] = {key, lane};
 }
 
-void EventQueue::remove_first_lane() {
-  lane_heads_[0] = lane_heads_.back();
-  lane_heads_.pop_back();
-  if (lane_heads_.size() > 1) sink_first_lane();
+void EventQueue::begin_lane(uint32_t lane, const Event& event) {
+  set_first(lane, lane_key(event, lane));
 }
 
-void EventQueue::sink_first_lane() {
-  const LaneHead moved = lane_heads_[0];
-  const size_t size = lane_heads_.size();
-  size_t hole = 0;
+EventQueue::Source EventQueue::next_source() {
   for (;;) {
-    size_t child = 2 * hole + 1;
-    if (child >= size) break;
-    if (child + 1 < size && before(lane_heads_[child + 1].key, lane_heads_[child].key)) ++child;
-    if (!before(lane_heads_[child].key, moved.key)) break;
-    lane_heads_[hole] = lane_heads_[child];
-    hole = child;
+    if (hole_) fill_hole();
+    const bool in_heap = heap_size() > 0;
+    const Key first = firsts_[1];
+    if (first.id != kNothing.id && !(in_heap && before(heap_[kPad], first))) {
+      const Lane& lane = lanes_[slot_of(first.id)];
+      if (lane.first->component.valid()) return Source::kLane;
+      advance_lane(slot_of(first.id));
+    } else if (in_heap) {
+      const uint64_t id = heap_[kPad].id;
+      if (slots_[slot_of(id)].id == id) return Source::kHeap;
+      --dead_in_heap_;
+      hole_ = true;
+    } else {
+      return Source::kNone;
+    }
   }
-  lane_heads_[hole] = moved;
+}
+
+bool EventQueue::pop_any_until(SimTime limit, Event& out) {
+  const Source source = next_source();
+  if (source == Source::kLane) {
+    const uint32_t lane_index = slot_of(firsts_[1].id);
+    const Lane& lane = lanes_[lane_index];
+    const Event& event = *lane.first;
+    if (event.at > limit) return false;
+    out = event;
+    --live_;
+    advance_lane(lane_index);
+    return true;
+  }
+  if (source == Source::kNone) return false;
+  const Key key = heap_[kPad];
+  const SimTime at = SimTime::from_ns(static_cast<int64_t>(key.at));
+  if (at > limit) return false;
+  const uint32_t slot = slot_of(key.id);
+  const Slot& s = slots_[slot];
+  out.at = at;
+  out.sequence = key.id >> kSequenceShift;
+  out.cause = s.cause;
+  out.component = s.component;
+  out.kind = s.kind;
+  out.c = s.c;
+  out.a = s.a;
+  out.b = s.b;
+  free_slot(slot);
+  --live_;
+  hole_ = true;
+  return true;
 }
 
 const Event* EventQueue::find_on_lane(EventId id) const {
   const Lane& lane = lanes_[slot_of(id.packed())];
   const uint64_t sequence = id.packed() >> kSequenceShift;
   // Sequences rise along a lane.
+  const size_t count = lane.count();
   size_t low = 0;
-  size_t high = lane.count;
+  size_t high = count;
   while (low < high) {
     const size_t middle = (low + high) / 2;
-    if (lane.ring[lane.index(middle)].sequence < sequence) {
+    if (lane.at(middle).sequence < sequence) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  if (low == lane.count) return nullptr;
-  const Event& event = lane.ring[lane.index(low)];
+  if (low == count) return nullptr;
+  const Event& event = lane.at(low);
   return event.sequence == sequence && event.component.valid() ? &event : nullptr;
 }
 
@@ -212,7 +258,7 @@ SimTime EventQueue::next_time() {
     case Source::kHeap:
       return SimTime::from_ns(static_cast<int64_t>(heap_[kPad].at));
     case Source::kLane:
-      return SimTime::from_ns(static_cast<int64_t>(lane_heads_[0].key.at));
+      return SimTime::from_ns(static_cast<int64_t>(firsts_[1].at));
     case Source::kNone:
       break;
   }
@@ -229,8 +275,8 @@ std::vector<Event> EventQueue::snapshot() const {
   };
   for (size_t i = hole_ ? 1 : 0; i < heap_size(); ++i) add(heap_[kPad + i]);
   for (const Lane& lane : lanes_) {
-    for (size_t i = 0; i < lane.count; ++i) {
-      const Event& event = lane.ring[lane.index(i)];
+    for (size_t i = 0; i < lane.count(); ++i) {
+      const Event& event = lane.at(i);
       if (event.component.valid()) events.push_back(event);
     }
   }

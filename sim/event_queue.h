@@ -71,6 +71,7 @@ class EventQueue {
     uint64_t at;
     uint64_t id;
   };
+  static constexpr Key kNothing{~uint64_t{0}, ~uint64_t{0}};
   struct Slot {
     uint64_t id;  // 0 when free
     uint64_t cause;
@@ -82,21 +83,40 @@ class EventQueue {
   };
   // A ring of whole events, in order. A cancelled one has no component.
   struct Lane {
-    Duration delay;
-    std::vector<Event> ring;  // its size is a power of two, from kSmallRing
-    size_t mask = 0;          // that size minus one
-    size_t head = 0;
-    size_t count = 0;  // cancelled ones included
-    SimTime last_at;
+    explicit Lane(Duration d) : delay(d), ring(kSmallRing), first(ring.data()), free(first) {}
+    Lane(const Lane& other)
+        : delay(other.delay),
+          ring(other.ring),
+          first(ring.data() + (other.first - other.ring.data())),
+          free(ring.data() + (other.free - other.ring.data())),
+          last_at(other.last_at) {}
+    Lane& operator=(const Lane& other) {
+      if (this != &other) *this = Lane(other);
+      return *this;
+    }
+    Lane(Lane&&) = default;
+    Lane& operator=(Lane&&) = default;
+    ~Lane() = default;
 
-    size_t index(size_t i) const { return (head + i) & mask; }
+    bool empty() const { return first == free; }
+    // Cancelled ones included.
+    size_t count() const {
+      return static_cast<size_t>(free - first) + (free < first ? ring.size() : 0);
+    }
+    // The event with that many before it.
+    const Event& at(size_t i) const {
+      i += static_cast<size_t>(first - ring.data());
+      return ring[i < ring.size() ? i : i - ring.size()];
+    }
+
+    Duration delay;
+    std::vector<Event> ring;
+    Event* first;  // in `ring`
+    Event* free;   // the place after the last event: one of the ring is always free
+    SimTime last_at;
   };
   static constexpr size_t kSmallRing = 16;
   static constexpr size_t kLargeRing = 4096;
-  struct alignas(32) LaneHead {
-    Key key;
-    uint32_t lane;
-  };
   // Memory aligned to cache lines; large blocks ask for huge pages, since a heap is walked at
   // random.
   static void* allocate_lines(size_t bytes);
@@ -149,21 +169,27 @@ class EventQueue {
   void sift_down(size_t hole, Key key);
   void fill_hole();
   void drop_dead_keys();
-  // Gives the ring another size, a power of two that holds what is in it.
-  static void resize(Lane& lane, size_t size);
-  void push_lane_head(Key key, uint32_t lane);
-  void advance_lane();
-  void remove_first_lane();
-  void sink_first_lane();
+  // Gives the ring another size, larger than the number of events.
+  static void resize(Lane& lane, size_t size, size_t count);
+  // Out of line: for a ring that became full.
+  static void enlarge(Lane& lane);
+  // Out of line: for a ring whose last place was the first event's.
+  static void begin_round(Lane& lane);
+  void advance_lane(uint32_t lane);
   static Key lane_key(const Event& event, uint32_t lane) {
     return {static_cast<uint64_t>(event.at.ns()),
             (event.sequence << kSequenceShift) | (uint64_t{lane} << 1) | kLaneBit};
   }
+  // Makes `key` the first of a lane, and the least of all firsts the root.
+  void set_first(uint32_t lane, Key key);
+  // Out of line: for a lane that held nothing.
+  void begin_lane(uint32_t lane, const Event& event);
   // The event that a handle of a lane names, if it is pending.
   const Event* find_on_lane(EventId id) const;
   // Brings a live key to the front of the heap and of the lanes; returns where the next event is.
   enum class Source { kNone, kHeap, kLane };
   Source next_source();
+  bool pop_any_until(SimTime limit, Event& out);
 
   std::vector<Key, LineAllocator<Key>> heap_;
   // After a pop the root is left empty, since handling an event mostly schedules another, which
@@ -175,7 +201,10 @@ class EventQueue {
   size_t live_ = 0;
   uint64_t next_sequence_ = 1;
   std::vector<Lane> lanes_;
-  std::vector<LaneHead> lane_heads_;  // binary heap over the lanes that hold anything
+  // The first key of every lane, kNothing for an empty one, and above them the lesser of each pair:
+  // a complete binary tree, its root at 1, its leaves from first_leaf_ on.
+  std::vector<Key> firsts_;
+  uint32_t first_leaf_ = 1;
 };
 
 // Inline, since they run for every event, and so that payloads go straight to their places.
@@ -221,9 +250,7 @@ inline EventId EventQueue::schedule(SimTime at, uint64_t cause, const EventPaylo
   if (at < lane.last_at) [[unlikely]]
     lane_time_went_back(at, lane.last_at);
   lane.last_at = at;
-  if (lane.count > lane.mask) [[unlikely]]
-    resize(lane, lane.ring.size() * 2);
-  Event& event = lane.ring[lane.index(lane.count)];
+  Event& event = *lane.free;
   event.at = at;
   event.sequence = new_sequence();
   event.cause = cause;
@@ -232,77 +259,53 @@ inline EventId EventQueue::schedule(SimTime at, uint64_t cause, const EventPaylo
   event.c = payload.c;
   event.a = payload.a;
   event.b = payload.b;
-  const Key key = lane_key(event, lane_id.value);
-  if (lane.count++ == 0) push_lane_head(key, lane_id.value);
+  const EventId id(lane_key(event, lane_id.value).id);
+  if (lane.empty()) [[unlikely]]
+    begin_lane(lane_id.value, event);
+  if (++lane.free == lane.ring.data() + lane.ring.size()) lane.free = lane.ring.data();
+  if (lane.free == lane.first) [[unlikely]]
+    enlarge(lane);
   ++live_;
-  return EventId(key.id);
+  return id;
 }
 
-// Drops the first event of the lane that is first, and puts that lane where its next one belongs.
-inline void EventQueue::advance_lane() {
-  LaneHead& first = lane_heads_[0];
-  Lane& lane = lanes_[first.lane];
-  lane.head = lane.index(1);
-  if (--lane.count == 0) {
-    remove_first_lane();
-    return;
+// Without branches on which of two is less: that is anybody's guess.
+[[gnu::always_inline]] inline void EventQueue::set_first(uint32_t lane, Key key) {
+  Key* const firsts = firsts_.data();
+  size_t node = first_leaf_ + lane;
+  firsts[node] = key;
+  Wide least = wide(key);
+  while (node > 1) {
+    const Wide sibling = wide(firsts[node ^ 1]);
+    least = sibling < least ? sibling : least;
+    node /= 2;
+    firsts[node] = {static_cast<uint64_t>(least >> 64), static_cast<uint64_t>(least)};
   }
-  // A burst that is over does not keep its memory.
-  if (lane.count < lane.mask / 8 && lane.mask > kLargeRing) [[unlikely]]
-    resize(lane, lane.ring.size() / 4);
-  first.key = lane_key(lane.ring[lane.head], first.lane);
-  if (lane_heads_.size() > 1) sink_first_lane();
 }
 
-inline EventQueue::Source EventQueue::next_source() {
-  for (;;) {
-    if (hole_) fill_hole();
-    const bool in_heap = heap_size() > 0;
-    const bool in_lane = !lane_heads_.empty();
-    if (in_lane && !(in_heap && before(heap_[kPad], lane_heads_[0].key))) {
-      const Lane& lane = lanes_[lane_heads_[0].lane];
-      if (lane.ring[lane.head].component.valid()) return Source::kLane;
-      advance_lane();
-    } else if (in_heap) {
-      const uint64_t id = heap_[kPad].id;
-      if (slots_[slot_of(id)].id == id) return Source::kHeap;
-      --dead_in_heap_;
-      hole_ = true;
-    } else {
-      return Source::kNone;
+// Drops the first event of a lane.
+[[gnu::always_inline]] inline void EventQueue::advance_lane(uint32_t lane_index) {
+  Lane& lane = lanes_[lane_index];
+  if (++lane.first == lane.ring.data() + lane.ring.size()) [[unlikely]]
+    begin_round(lane);
+  set_first(lane_index, lane.empty() ? kNothing : lane_key(*lane.first, lane_index));
+}
+
+[[gnu::always_inline]] inline bool EventQueue::pop_until(SimTime limit, Event& out) {
+  const Key first = firsts_[1];
+  if (!hole_ && (heap_size() == 0 || before(first, heap_[kPad])) && first.id != kNothing.id) {
+    const uint32_t lane_index = slot_of(first.id);
+    const Lane& lane = lanes_[lane_index];
+    const Event& event = *lane.first;
+    if (event.component.valid()) {
+      if (event.at > limit) return false;
+      out = event;
+      --live_;
+      advance_lane(lane_index);
+      return true;
     }
   }
-}
-
-inline bool EventQueue::pop_until(SimTime limit, Event& out) {
-  const Source source = next_source();
-  if (source == Source::kLane) {
-    const Lane& lane = lanes_[lane_heads_[0].lane];
-    const Event& event = lane.ring[lane.head];
-    if (event.at > limit) return false;
-    out = event;
-    --live_;
-    advance_lane();
-    return true;
-  }
-  if (source == Source::kNone) return false;
-  const Key key = heap_[kPad];
-  const SimTime at = SimTime::from_ns(static_cast<int64_t>(key.at));
-  if (at > limit) return false;
-  const uint32_t slot = slot_of(key.id);
-  const Slot& s = slots_[slot];
-  out.at = at;
-  out.sequence = key.id >> kSequenceShift;
-  out.cause = s.cause;
-  out.component = s.component;
-  out.kind = s.kind;
-  out.c = s.c;
-  out.a = s.a;
-  out.b = s.b;
-  free_slot(slot);
-  --live_;
-  hole_ = true;
-  return true;
+  return pop_any_until(limit, out);
 }
 
 }  // namespace mainspring::sim

@@ -59,11 +59,10 @@ void World::start() {
 }
 
 bool World::step_until(SimTime end) {
-  Event event;
-  if (!queue_.pop_until(end, event)) return false;
+  const Event& event = current_;
+  if (!queue_.pop_until(end, current_)) return false;
   MAINSPRING_CHECK(event.at >= now_, "time went back from {} ns", now_.ns());
   now_ = event.at;
-  current_ = event;
   ++events_executed_;
   const uint64_t what = (uint64_t{event.component.value} << 48) | (uint64_t{event.kind} << 32);
   execution_hash_ = (execution_hash_ ^ static_cast<uint64_t>(event.at.ns())) * 0x9e3779b97f4a7c15u;
