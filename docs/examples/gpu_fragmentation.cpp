@@ -27,8 +27,7 @@ class GpuFragmentation final : public PluginBase<GpuFragmentation> {
   explicit GpuFragmentation(const api::Json& args) {
     if (args.contains("resource")) args_.resource = args["resource"].as_str().str();
     for (const api::Json& s : args["shapes"].items()) {
-      args_.shapes.push_back(
-          {s["gpus"].as_int(), s["milliCPU"].as_int(), s["share"].as_int(1)});
+      args_.shapes.push_back({s["gpus"].as_int(), s["milliCPU"].as_int(), s["share"].as_int(1)});
     }
   }
 

@@ -16,9 +16,7 @@ namespace mainspring::api {
 inline const void* at_offset(const void* base, size_t offset) {
   return static_cast<const std::byte*>(base) + offset;
 }
-inline void* at_offset(void* base, size_t offset) {
-  return static_cast<std::byte*>(base) + offset;
-}
+inline void* at_offset(void* base, size_t offset) { return static_cast<std::byte*>(base) + offset; }
 inline const void* field_of(const void* base, const FieldInfo& f) {
   return at_offset(base, f.offset);
 }
@@ -35,17 +33,26 @@ inline Json& extra_of(const TypeInfo& type, void* base) {
 template <class F>
 decltype(auto) with_scalar(FieldType type, F&& f) {
   switch (type) {
-    case FieldType::kBool: return f(std::type_identity<bool>());
-    case FieldType::kInt32: return f(std::type_identity<int32_t>());
-    case FieldType::kInt64: return f(std::type_identity<int64_t>());
-    case FieldType::kDouble: return f(std::type_identity<double>());
-    case FieldType::kQuantity: return f(std::type_identity<Quantity>());
-    case FieldType::kIntOrString: return f(std::type_identity<IntOrString>());
+    case FieldType::kBool:
+      return f(std::type_identity<bool>());
+    case FieldType::kInt32:
+      return f(std::type_identity<int32_t>());
+    case FieldType::kInt64:
+      return f(std::type_identity<int64_t>());
+    case FieldType::kDouble:
+      return f(std::type_identity<double>());
+    case FieldType::kQuantity:
+      return f(std::type_identity<Quantity>());
+    case FieldType::kIntOrString:
+      return f(std::type_identity<IntOrString>());
     case FieldType::kTime:
-    case FieldType::kMicroTime: return f(std::type_identity<Time>());
-    case FieldType::kJson: return f(std::type_identity<Json>());
+    case FieldType::kMicroTime:
+      return f(std::type_identity<Time>());
+    case FieldType::kJson:
+      return f(std::type_identity<Json>());
     case FieldType::kString:
-    case FieldType::kStruct: break;  // structs do not come here
+    case FieldType::kStruct:
+      break;  // structs do not come here
   }
   return f(std::type_identity<Str>());
 }
@@ -85,7 +92,8 @@ inline bool is_absent(const FieldInfo& f, const void* field) {
       return with_scalar(f.type, [field]<class T>(std::type_identity<T>) {
         return !static_cast<const std::optional<T>*>(field)->has_value();
       });
-    case Shape::kValue: break;
+    case Shape::kValue:
+      break;
   }
   if (f.type == FieldType::kStruct) return false;
   return with_scalar(f.type, [field]<class T>(std::type_identity<T>) {

@@ -21,10 +21,11 @@ inline constexpr ListOps kListOps{
       l.edit().resize(n);
       return l.edit().data();
     },
-    .erase = [](void* list, size_t i) {
-      ListItems<T>& v = static_cast<List<T>*>(list)->edit();
-      v.erase(v.begin() + i);
-    },
+    .erase =
+        [](void* list, size_t i) {
+          ListItems<T>& v = static_cast<List<T>*>(list)->edit();
+          v.erase(v.begin() + i);
+        },
     .stride = sizeof(T),
 };
 

@@ -57,10 +57,7 @@ Ref<T> make() {
 }
 
 template <class T>
-  requires(!std::is_same_v<T, Object>)
-Ref<T> clone(const T& object) {
-  return Ref<T>(new T(object));
-}
+requires(!std::is_same_v<T, Object>) Ref<T> clone(const T& object) { return Ref<T>(new T(object)); }
 Ref<Object> clone(const Object& object);
 // An empty object of the kind.
 Ref<Object> make(Kind kind);
@@ -114,10 +111,10 @@ struct KindInfo {
   std::span<const std::string_view> also_versions;  // still served, and converted when decoded
   std::span<const RemovedVersion> removed_versions;
   bool namespaced = true;
-  bool has_status = false;          // has a status subresource
-  bool tracks_generation = false;   // metadata.generation counts changes of spec
-  bool simulated = false;           // false: stored, but nothing acts on it
-  const TypeInfo* type = nullptr;   // null for Unstructured
+  bool has_status = false;         // has a status subresource
+  bool tracks_generation = false;  // metadata.generation counts changes of spec
+  bool simulated = false;          // false: stored, but nothing acts on it
+  const TypeInfo* type = nullptr;  // null for Unstructured
   Ref<Object> (*make)() = nullptr;
   Ref<Object> (*clone)(const Object&) = nullptr;
   bool (*equal)(const Object&, const Object&) = nullptr;

@@ -66,7 +66,7 @@ bool set_node_condition(NodeStatus& status, NodeCondition condition);
 bool is_ready(const Pod& pod);  // condition Ready is True
 // Ready for at least min_ready_seconds at `now`.
 bool is_available(const Pod& pod, int32_t min_ready_seconds, Time now);
-bool is_terminal(const Pod& pod);          // phase Succeeded or Failed
+bool is_terminal(const Pod& pod);  // phase Succeeded or Failed
 inline bool is_terminating(const Pod& pod) { return !pod.metadata.deletion_timestamp.is_zero(); }
 inline bool is_active(const Pod& pod) { return !is_terminal(pod) && !is_terminating(pod); }
 const ContainerStatus* find_container_status(const List<ContainerStatus>& statuses,

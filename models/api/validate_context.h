@@ -73,8 +73,8 @@ class ValidateContext {
   }
   void unsupported(std::string_view field, const Json& value,
                    std::initializer_list<std::string_view> supported) {
-    unsupported(field, value, std::span<const std::string_view>(supported.begin(),
-                                                                supported.size()));
+    unsupported(field, value,
+                std::span<const std::string_view>(supported.begin(), supported.size()));
   }
   // Nothing if the explanation is empty.
   void check(std::string_view field, std::string_view value, std::string_view why) {

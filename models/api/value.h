@@ -119,7 +119,7 @@ template <class T>
 class Opt {
  public:
   Opt() = default;
-  Opt(std::nullopt_t) {}  // NOLINT
+  Opt(std::nullopt_t) {}                                         // NOLINT
   Opt(T value) : box_(new Box{RefCount(), std::move(value)}) {}  // NOLINT
   Opt(const Opt& o) noexcept : box_(o.box_) {
     if (box_) box_->refs.retain();
@@ -450,13 +450,13 @@ class Ref {
   }
   Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
   template <class U>
-    requires std::is_convertible_v<U*, T*>
-  Ref(const Ref<U>& o) noexcept : p_(o.get()) {  // NOLINT
+  requires std::is_convertible_v<U*, T*> Ref(const Ref<U>& o)
+  noexcept : p_(o.get()) {  // NOLINT
     if (p_) p_->refs.retain();
   }
   template <class U>
-    requires std::is_convertible_v<U*, T*>
-  Ref(Ref<U>&& o) noexcept : p_(o.detach()) {}  // NOLINT
+  requires std::is_convertible_v<U*, T*> Ref(Ref<U>&& o)
+  noexcept : p_(o.detach()) {}  // NOLINT
   Ref& operator=(Ref o) noexcept {
     std::swap(p_, o.p_);
     return *this;

@@ -33,8 +33,7 @@ api::Map<api::Quantity> usage_of(const api::Object& object) {
 }  // namespace
 
 void apply_limit_ranges(const Store& store, api::Pod& pod) {
-  for (const api::ObjectRef& object :
-       store.list(api::Kind::LimitRange, pod.metadata.namespace_)) {
+  for (const api::ObjectRef& object : store.list(api::Kind::LimitRange, pod.metadata.namespace_)) {
     for (const api::LimitRangeItem& item : api::as<api::LimitRange>(*object).spec.limits) {
       if (item.type != "Container") continue;
       for (api::List<api::Container>* list : {&pod.spec.containers, &pod.spec.init_containers}) {

@@ -215,8 +215,8 @@ const api::ObjectRef* Registry::target(Transaction& tx, const Request& r, Outcom
 Outcome Registry::list(Transaction& tx, const Request& r) const {
   Outcome out;
   out.code = 200;
-  out.objects = api::List<api::ObjectRef>(r.ns.empty() ? tx.store.list(r.kind)
-                                                       : tx.store.list(r.kind, r.ns));
+  out.objects =
+      api::List<api::ObjectRef>(r.ns.empty() ? tx.store.list(r.kind) : tx.store.list(r.kind, r.ns));
   return out;
 }
 
@@ -237,8 +237,7 @@ api::Str Registry::generate_name(Transaction& tx, std::string_view prefix) {
 
 // A random UUID (version 4), drawn per object so that no other object shifts it.
 api::Str Registry::make_uid(Transaction& tx, const api::Object& o) const {
-  const uint64_t entity =
-      sim::hash64(std::string(api::kind_info(o).resource) + "/" + key_of(o));
+  const uint64_t entity = sim::hash64(std::string(api::kind_info(o).resource) + "/" + key_of(o));
   const sim::Stream stream = tx.world.stream("apiserver.uid");
   const uint64_t draw = static_cast<uint64_t>(tx.now.unix_ns()) & ~uint64_t{1};
   const uint64_t a = stream.at(entity, draw);
@@ -333,8 +332,7 @@ void default_storage_class(const Store& store, api::PersistentVolumeClaim& claim
       return v && *v == "true";
     };
     if (!is_true(kDefault) && !is_true(kBetaDefault)) continue;
-    if (!chosen ||
-        chosen->metadata.creation_timestamp < object->metadata.creation_timestamp) {
+    if (!chosen || chosen->metadata.creation_timestamp < object->metadata.creation_timestamp) {
       chosen = &*object;
     }
   }

@@ -17,9 +17,8 @@ void sort_by_key(std::vector<api::ObjectRef>& objects) {
 Store::Store() : tables_(api::kKindCount) {}
 
 uint32_t Store::slot_of(const Table& t, std::string_view ns, std::string_view name) {
-  return t.index.find(client::name_hash(ns, name), [&](uint32_t slot) {
-    return client::is_named(*t.slots[slot], ns, name);
-  });
+  return t.index.find(client::name_hash(ns, name),
+                      [&](uint32_t slot) { return client::is_named(*t.slots[slot], ns, name); });
 }
 
 const api::ObjectRef* Store::find(api::Kind kind, std::string_view ns,

@@ -18,12 +18,12 @@
 namespace mainspring::autoscaling {
 
 struct HorizontalOptions {
-  int32_t workers = 5;                                             // --concurrent-horizontal-...
-  api::Duration sync_period = api::Duration::seconds(15);          // ...-sync-period
+  int32_t workers = 5;                                     // --concurrent-horizontal-...
+  api::Duration sync_period = api::Duration::seconds(15);  // ...-sync-period
   api::Duration downscale_stabilization = api::Duration::minutes(5);
   api::Duration cpu_initialization_period = api::Duration::minutes(5);
   api::Duration initial_readiness_delay = api::Duration::seconds(30);
-  double tolerance = 0.1;                                          // ratio around 1.0
+  double tolerance = 0.1;  // ratio around 1.0
   // spec.behavior.*.tolerance is followed (HPAConfigurableTolerance, on since v1.35).
   bool configurable_tolerance = true;
   // If set, syncs fall on multiples of the period after this wall-clock time instead.

@@ -40,8 +40,8 @@ bool is_unready_for_cpu(const Pod& pod, const PodMetric& sample, const Calculato
          pod.status.start_time + options.initial_readiness_delay > c->last_transition_time;
 }
 
-Groups group(const std::vector<const Pod*>& pods, const Samples& samples,
-             std::string_view resource, const CalculatorOptions& options, api::Time now) {
+Groups group(const std::vector<const Pod*>& pods, const Samples& samples, std::string_view resource,
+             const CalculatorOptions& options, api::Time now) {
   Groups g;
   for (const Pod* pod : pods) {
     const api::Str& name = pod->metadata.name;

@@ -32,7 +32,7 @@ struct CalculatorOptions {
 };
 
 struct Proposal {
-  std::string error;        // not empty: nothing else counts
+  std::string error;  // not empty: nothing else counts
   int32_t replicas = 0;
   int32_t utilization = 0;  // percent of the request; only for utilization targets
   int64_t average_milli = 0;

@@ -102,14 +102,14 @@ NodeIndex Cloud::create_machine(sim::World& world, PoolIndex p, std::string_view
     }
   }
   if (chosen.empty() || is_down(chosen)) {
-    world.record("model.note", fmt::format("NodePool/{}", pool.name.view()),
-                 fmt::format("No machine for pool {}: its zone is out of stock.",
-                             pool.name.view()));
+    world.record(
+        "model.note", fmt::format("NodePool/{}", pool.name.view()),
+        fmt::format("No machine for pool {}: its zone is out of stock.", pool.name.view()));
     return node::kNoNode;
   }
   made_.resize(options_.pools.size(), 0);
-  sim::Rng rng = world.stream("cloud").rng(
-      sim::hash_combine(sim::hash64(pool.name), uint64_t{made_[p]} << 1));
+  sim::Rng rng =
+      world.stream("cloud").rng(sim::hash_combine(sim::hash64(pool.name), uint64_t{made_[p]} << 1));
   const NodeIndex n = add(world, p, chosen, pool.boot.sample_duration(rng));
   const std::string_view name = world.get(options_.fleet).spec(n).name;
   world.record("model.note", fmt::format("Node/{}", name),

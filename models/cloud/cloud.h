@@ -93,8 +93,7 @@ class Cloud final : public sim::Cloneable<Cloud> {
     sim::SimTime until = sim::SimTime::max();
     bool leaving = false;
   };
-  node::NodeIndex add(sim::World& world, PoolIndex pool, std::string_view zone,
-                      sim::Duration boot);
+  node::NodeIndex add(sim::World& world, PoolIndex pool, std::string_view zone, sim::Duration boot);
   Rental* find(node::NodeIndex machine);
 
   Options options_;

@@ -153,9 +153,9 @@ Error Sync::keep_track() {
                                 j->metadata.name.view()));
     } else if (active && !as.empty()) {
       drop_active(j->metadata.uid);
-      script_.event(cron_, kNormal, "SawCompletedJob",
-                    fmt::format("Saw completed job: {}, condition: {}", j->metadata.name.view(),
-                                as));
+      script_.event(
+          cron_, kNormal, "SawCompletedJob",
+          fmt::format("Saw completed job: {}, condition: {}", j->metadata.name.view(), as));
     } else if (as == api::job_condition_type::kComplete) {
       const Time at = j->status.completion_time;
       if (status_.last_successful_time.is_zero() || status_.last_successful_time < at) {

@@ -84,8 +84,8 @@ api::PodTemplateSpec daemon_template(const DaemonSet& set) {
 }
 
 struct Eligible {
-  bool run = false;       // should have a pod
-  bool keep = false;      // may keep the one that it has
+  bool run = false;   // should have a pod
+  bool keep = false;  // may keep the one that it has
   bool operator==(const Eligible&) const = default;
 };
 
@@ -226,9 +226,8 @@ Plan DaemonSetController::sync(ReconcileContext& ctx, const Key& key) {
   for (const api::ObjectRef& o : ctx.cache(api::Kind::Node).list()) {
     in->nodes.push_back(api::cast<Node>(o));
   }
-  std::stable_sort(in->nodes.begin(), in->nodes.end(), [](const auto& a, const auto& b) {
-    return older(a->metadata, b->metadata);
-  });
+  std::stable_sort(in->nodes.begin(), in->nodes.end(),
+                   [](const auto& a, const auto& b) { return older(a->metadata, b->metadata); });
   const Str& uid = in->set->metadata.uid;
   for (const api::ObjectRef& o :
        ctx.cache(api::Kind::Pod).by(client::IndexBy::kControllerUid, uid)) {
@@ -242,8 +241,7 @@ Plan DaemonSetController::sync(ReconcileContext& ctx, const Key& key) {
        ctx.cache(api::Kind::ControllerRevision).by(client::IndexBy::kControllerUid, uid)) {
     in->revisions.push_back(api::cast<api::ControllerRevision>(o));
   }
-  in->satisfied =
-      creations_.satisfied(key, ctx.now()) && deletions_.satisfied(key, ctx.now());
+  in->satisfied = creations_.satisfied(key, ctx.now()) && deletions_.satisfied(key, ctx.now());
   if (in->satisfied) choose_failed(ctx, key, *in);
   return run(ctx, key, Script(ctx, std::move(in)));
 }
@@ -322,8 +320,8 @@ Error DaemonSetController::body(ReconcileContext& ctx, const Key& key, Script& s
           }
         }
       }
-      failed = truncate_history(script, revisions, set.spec.revision_history_limit.value_or(10),
-                                live);
+      failed =
+          truncate_history(script, revisions, set.spec.revision_history_limit.value_or(10), live);
       if (failed.is_pending()) return failed;
     }
   }
@@ -379,17 +377,17 @@ void DaemonSetController::look_at_node(Script& script, const Str& node, const El
     if (api::is_terminating(*p)) continue;
     if (p->status.phase == api::pod_phase::kFailed) {
       if (!script.inputs<Inputs>().kill.contains(key_of(*p))) continue;
-      script.event(set, kWarning, "FailedDaemonPod",
-                   fmt::format("Found failed daemon pod {}/{} on node {}, will try to kill it",
-                               p->metadata.namespace_.view(), p->metadata.name.view(),
-                               node.view()));
+      script.event(
+          set, kWarning, "FailedDaemonPod",
+          fmt::format("Found failed daemon pod {}/{} on node {}, will try to kill it",
+                      p->metadata.namespace_.view(), p->metadata.name.view(), node.view()));
       work->remove.push_back(p);
       removed = true;
     } else if (p->status.phase == api::pod_phase::kSucceeded) {
-      script.event(set, kNormal, "SucceededDaemonPod",
-                   fmt::format("Found succeeded daemon pod {}/{} on node {}, will try to delete it",
-                               p->metadata.namespace_.view(), p->metadata.name.view(),
-                               node.view()));
+      script.event(
+          set, kNormal, "SucceededDaemonPod",
+          fmt::format("Found succeeded daemon pod {}/{} on node {}, will try to delete it",
+                      p->metadata.namespace_.view(), p->metadata.name.view(), node.view()));
       work->remove.push_back(p);
       removed = true;
     } else {
@@ -398,8 +396,8 @@ void DaemonSetController::look_at_node(Script& script, const Str& node, const El
   }
   if (removed && running.empty()) return;
   const auto& rolling = set.spec.update_strategy.rolling_update;
-  const bool surge = rolling && rolling->max_surge &&
-                     rolling->max_surge->scaled(100, true).value_or(0) > 0;
+  const bool surge =
+      rolling && rolling->max_surge && rolling->max_surge->scaled(100, true).value_or(0) > 0;
   std::stable_sort(running.begin(), running.end(), goes_before);
   if (!surge) {
     for (size_t i = 1; i < running.size(); ++i) work->remove.push_back(running[i]);
@@ -600,14 +598,14 @@ void DaemonSetController::on_write(ReconcileContext& ctx, const Key& key,
   }
   if (!set || outcome.code == 0) return;
   if (outcome.ok()) {
-    ctx.event(*set, kNormal, create ? "SuccessfulCreate" : "SuccessfulDelete",
-              fmt::format("{} pod: {}", create ? "Created" : "Deleted",
-                          create ? outcome.object->metadata.name.view()
-                                 : write.request.name.view()));
+    ctx.event(
+        *set, kNormal, create ? "SuccessfulCreate" : "SuccessfulDelete",
+        fmt::format("{} pod: {}", create ? "Created" : "Deleted",
+                    create ? outcome.object->metadata.name.view() : write.request.name.view()));
   } else if (!outcome.not_found() && !namespace_terminating(outcome)) {
-    ctx.event(*set, kWarning, create ? "FailedCreate" : "FailedDelete",
-              fmt::format("Error {}: {}", create ? "creating" : "deleting",
-                          outcome.message.view()));
+    ctx.event(
+        *set, kWarning, create ? "FailedCreate" : "FailedDelete",
+        fmt::format("Error {}: {}", create ? "creating" : "deleting", outcome.message.view()));
   }
 }
 

@@ -26,9 +26,12 @@ constexpr std::string_view kRevisionHistory = "deployment.kubernetes.io/revision
 constexpr std::string_view kDesiredReplicas = "deployment.kubernetes.io/desired-replicas";
 constexpr std::string_view kMaxReplicas = "deployment.kubernetes.io/max-replicas";
 constexpr std::string_view kHashLabel = "pod-template-hash";
-constexpr std::string_view kNotCopied[] = {
-    "kubectl.kubernetes.io/last-applied-configuration", kRevision, kRevisionHistory,
-    kDesiredReplicas, kMaxReplicas, "deprecated.deployment.rollback.to"};
+constexpr std::string_view kNotCopied[] = {"kubectl.kubernetes.io/last-applied-configuration",
+                                           kRevision,
+                                           kRevisionHistory,
+                                           kDesiredReplicas,
+                                           kMaxReplicas,
+                                           "deprecated.deployment.rollback.to"};
 constexpr size_t kMaxHistoryLength = 2000;  // characters of the revision history annotation
 
 constexpr std::string_view kProgressing = api::deployment_condition_type::kProgressing;
@@ -460,8 +463,7 @@ Error Sync::new_set(const Sets& old, bool create, ReplicaSetRef* result) {
     *result = api::cast<ReplicaSet>(o->object);
     return {};
   }
-  bool update =
-      set_annotation(d_->metadata, kRevision, copy->metadata.annotations.get(kRevision));
+  bool update = set_annotation(d_->metadata, kRevision, copy->metadata.annotations.get(kRevision));
   if (has_deadline(*d_) && !api::find_condition(d_->status.conditions, kProgressing)) {
     set_condition(d_->status,
                   condition(kProgressing, kTrue, "FoundNewReplicaSet",
@@ -818,20 +820,20 @@ Error Sync::rollout_status(const Sets& all, const ReplicaSetRef& current) {
   status.terminating_replicas = d_->status.terminating_replicas;
   if (!has_deadline(*d_)) remove_condition(status, kProgressing);
 
-  const std::string subject =
-      current ? fmt::format("ReplicaSet \"{}\"", current->metadata.name.view())
-              : fmt::format("Deployment \"{}\"", d_->metadata.name.view());
+  const std::string subject = current
+                                  ? fmt::format("ReplicaSet \"{}\"", current->metadata.name.view())
+                                  : fmt::format("Deployment \"{}\"", d_->metadata.name.view());
   const DeploymentCondition* was = api::find_condition(d_->status.conditions, kProgressing);
-  const bool finished = status.replicas == status.updated_replicas && was &&
-                        was->reason == "NewReplicaSetAvailable";
+  const bool finished =
+      status.replicas == status.updated_replicas && was && was->reason == "NewReplicaSetAvailable";
   if (has_deadline(*d_) && !finished) {
     if (is_complete(*d_, status)) {
       set_condition(status, condition(kProgressing, kTrue, "NewReplicaSetAvailable",
                                       subject + " has successfully progressed.", now));
     } else if (is_progressing(d_->status, status)) {
       // Progress renews lastUpdateTime even when status and reason stay.
-      DeploymentCondition c = condition(kProgressing, kTrue, "ReplicaSetUpdated",
-                                        subject + " is progressing.", now);
+      DeploymentCondition c =
+          condition(kProgressing, kTrue, "ReplicaSetUpdated", subject + " is progressing.", now);
       if (was) {
         if (was->status == kTrue) c.last_transition_time = was->last_transition_time;
         remove_condition(status, kProgressing);
@@ -915,12 +917,11 @@ class DeploymentController final : public client::Reconciler {
 };
 
 // The deployment that the controller reference names, if it still is the same one.
-const Deployment* DeploymentController::owner_of(ReconcileContext& ctx,
-                                                 const api::Object& object) {
+const Deployment* DeploymentController::owner_of(ReconcileContext& ctx, const api::Object& object) {
   const api::OwnerReference* owner = controller_of_kind(object, "Deployment");
   if (!owner) return nullptr;
-  const Deployment* d = ctx.cache(api::Kind::Deployment)
-                            .get<Deployment>(object.metadata.namespace_, owner->name);
+  const Deployment* d =
+      ctx.cache(api::Kind::Deployment).get<Deployment>(object.metadata.namespace_, owner->name);
   return d && d->metadata.uid == owner->uid ? d : nullptr;
 }
 
@@ -976,12 +977,12 @@ void DeploymentController::observe_set(ReconcileContext& ctx, const WatchEvent& 
 void DeploymentController::observe_pod_gone(ReconcileContext& ctx, const Pod& pod) {
   const api::OwnerReference* owner = controller_of_kind(pod, "ReplicaSet");
   if (!owner) return;
-  const ReplicaSet* rs = ctx.cache(api::Kind::ReplicaSet)
-                             .get<ReplicaSet>(pod.metadata.namespace_, owner->name);
+  const ReplicaSet* rs =
+      ctx.cache(api::Kind::ReplicaSet).get<ReplicaSet>(pod.metadata.namespace_, owner->name);
   const Deployment* d = rs ? owner_of(ctx, *rs) : nullptr;
   if (!d || is_rolling(*d)) return;
-  for (const api::ObjectRef& o : ctx.cache(api::Kind::ReplicaSet)
-                                     .by(client::IndexBy::kControllerUid, d->metadata.uid)) {
+  for (const api::ObjectRef& o :
+       ctx.cache(api::Kind::ReplicaSet).by(client::IndexBy::kControllerUid, d->metadata.uid)) {
     if (!ctx.cache(api::Kind::Pod).by(client::IndexBy::kControllerUid, o->metadata.uid).empty()) {
       return;
     }

@@ -15,7 +15,7 @@
 namespace mainspring::controllers {
 
 struct DeploymentOptions {
-  int32_t workers = 5;      // --concurrent-deployment-syncs
+  int32_t workers = 5;       // --concurrent-deployment-syncs
   int32_t max_retries = 15;  // then a key is dropped until something changes
 };
 

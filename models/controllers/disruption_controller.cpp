@@ -53,9 +53,8 @@ class DisruptionController final : public client::Reconciler {
  private:
   // The first budget that selects the pod; several are a mistake that evictions report.
   static void add_budget_of(ReconcileContext& ctx, const api::Object& pod) {
-    for (const api::ObjectRef& o :
-         ctx.cache(api::Kind::PodDisruptionBudget)
-             .by(client::IndexBy::kNamespace, pod.metadata.namespace_)) {
+    for (const api::ObjectRef& o : ctx.cache(api::Kind::PodDisruptionBudget)
+                                       .by(client::IndexBy::kNamespace, pod.metadata.namespace_)) {
       const PodDisruptionBudget& budget = api::as<PodDisruptionBudget>(*o);
       if (!matches(budget.spec.selector, pod.metadata.labels)) continue;
       ctx.queue().add(key_of(budget));
@@ -65,8 +64,7 @@ class DisruptionController final : public client::Reconciler {
   static bool expected_scale(ReconcileContext& ctx, const std::vector<const Pod*>& pods,
                              int32_t* expected, std::vector<std::string>* unmanaged,
                              std::string* error);
-  static std::optional<Time> count_healthy(ReconcileContext& ctx,
-                                           const PodDisruptionBudget& budget,
+  static std::optional<Time> count_healthy(ReconcileContext& ctx, const PodDisruptionBudget& budget,
                                            const std::vector<const Pod*>& pods,
                                            PodDisruptionBudgetStatus* s);
 };
@@ -74,8 +72,7 @@ class DisruptionController final : public client::Reconciler {
 // The replicas that the controllers of the pods want, each controller once.
 bool DisruptionController::expected_scale(ReconcileContext& ctx,
                                           const std::vector<const Pod*>& pods, int32_t* expected,
-                                          std::vector<std::string>* unmanaged,
-                                          std::string* error) {
+                                          std::vector<std::string>* unmanaged, std::string* error) {
   std::map<api::Str, int32_t> scales;
   for (const Pod* pod : pods) {
     const api::OwnerReference* owner = api::controller_of(*pod);
@@ -91,8 +88,8 @@ bool DisruptionController::expected_scale(ReconcileContext& ctx,
       const api::OwnerReference* top = controller_of_kind(*rs, "Deployment");
       if (!top) {
         scales[rs->metadata.uid] = rs->spec.replicas.value_or(1);
-      } else if (const api::Deployment* d = ctx.cache(api::Kind::Deployment)
-                                                .get<api::Deployment>(ns, top->name)) {
+      } else if (const api::Deployment* d =
+                     ctx.cache(api::Kind::Deployment).get<api::Deployment>(ns, top->name)) {
         scales[d->metadata.uid] = d->spec.replicas.value_or(1);
       }
     } else if (owner->kind == "StatefulSet") {
@@ -100,8 +97,8 @@ bool DisruptionController::expected_scale(ReconcileContext& ctx,
           ctx.cache(api::Kind::StatefulSet).get<api::StatefulSet>(ns, owner->name);
       if (s) scales[s->metadata.uid] = s->spec.replicas.value_or(1);
     } else {
-      *error = fmt::format("{}.{} does not implement the scale subresource",
-                           owner->kind.view(), owner->api_version.view());
+      *error = fmt::format("{}.{} does not implement the scale subresource", owner->kind.view(),
+                           owner->api_version.view());
       return false;
     }
   }

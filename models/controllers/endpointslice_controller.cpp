@@ -148,8 +148,10 @@ class Wanted {
   void insert(Endpoint e) {
     std::string key = identity(e);
     const auto [at, fresh] = by_key_.try_emplace(std::move(key), order_);
-    if (fresh) in_order_.emplace(order_++, std::move(e));
-    else in_order_[at->second] = std::move(e);
+    if (fresh)
+      in_order_.emplace(order_++, std::move(e));
+    else
+      in_order_[at->second] = std::move(e);
   }
   std::optional<Endpoint> take(const Endpoint& like) {
     const auto found = by_key_.find(identity(like));
@@ -332,10 +334,10 @@ void SliceReconciler::family(const std::vector<const Pod*>& pods,
     Group& group = groups[port_key(ports)];
     if (group.ports.empty()) group.ports = std::move(ports);
     if (!node(pod->spec.node_name) && !service_.spec.publish_not_ready_addresses) {
-      changes_.errors.push_back(fmt::format(
-          "skipping Pod {} for Service {}/{}: Node {} Not Found", pod->metadata.name.view(),
-          service_.metadata.namespace_.view(), service_.metadata.name.view(),
-          pod->spec.node_name.view()));
+      changes_.errors.push_back(
+          fmt::format("skipping Pod {} for Service {}/{}: Node {} Not Found",
+                      pod->metadata.name.view(), service_.metadata.namespace_.view(),
+                      service_.metadata.name.view(), pod->spec.node_name.view()));
       continue;
     }
     Endpoint e = endpoint_of(*pod, ipv6);
@@ -619,8 +621,8 @@ void EndpointSliceController::observe_pod(ReconcileContext& ctx, const WatchEven
                                          old->spec.hostname != pod.spec.hostname ||
                                          old->spec.subdomain != pod.spec.subdomain);
   if (update && !labels_changed && !endpoint_changed(*old, pod)) return;
-  for (const api::ObjectRef& o : ctx.cache(api::Kind::Service)
-                                     .by(client::IndexBy::kNamespace, pod.metadata.namespace_)) {
+  for (const api::ObjectRef& o :
+       ctx.cache(api::Kind::Service).by(client::IndexBy::kNamespace, pod.metadata.namespace_)) {
     const Service& service = api::as<Service>(*o);
     const bool now = selects(service, pod);
     const bool before = update && labels_changed && selects(service, *old);
@@ -699,8 +701,7 @@ api::Time EndpointSliceController::trigger_time(Tracked& tracked, const Service&
   return earliest;
 }
 
-Plan EndpointSliceController::failed(ReconcileContext& ctx, const Key& key,
-                                     std::string why) const {
+Plan EndpointSliceController::failed(ReconcileContext& ctx, const Key& key, std::string why) const {
   Plan plan = Plan::retry(std::move(why));
   if (ctx.queue().requeues(key) >= options_.max_retries) plan.verdict = Plan::Verdict::kDrop;
   return plan;
@@ -765,9 +766,8 @@ Plan EndpointSliceController::resume(ReconcileContext& ctx, const Key& key, uint
     errors.push_back(o.message.str());
   }
   if (errors.empty()) return Plan::done();
-  const std::string all = errors.size() == 1
-                              ? errors.front()
-                              : fmt::format("[{}]", fmt::join(errors, ", "));
+  const std::string all =
+      errors.size() == 1 ? errors.front() : fmt::format("[{}]", fmt::join(errors, ", "));
   ctx.event(*s.service, kWarning, "FailedToUpdateEndpointSlices",
             fmt::format("Error updating Endpoint Slices for Service {}: {}", key.view(), all));
   return failed(ctx, key, all);

@@ -17,9 +17,9 @@
 namespace mainspring::controllers {
 
 struct EndpointSliceOptions {
-  int32_t workers = 5;                  // --concurrent-service-endpoint-syncs
+  int32_t workers = 5;                    // --concurrent-service-endpoint-syncs
   int32_t max_endpoints_per_slice = 100;  // --max-endpoints-per-slice
-  api::Duration batch_period;           // --endpointslice-updates-batch-period
+  api::Duration batch_period;             // --endpointslice-updates-batch-period
   int32_t max_retries = 15;
 };
 

@@ -68,10 +68,10 @@ struct Inputs final : client::SyncState {
   bool observed = true;
   bool deleting_dependents = false;
   std::vector<Identity> dependents;
-  std::vector<Identity> blocking;        // dependents that hold back a foreground deletion
-  std::vector<bool> blocking_waits;      // whether that dependent waits for its own dependents
-  bool circle = false;                   // some dependent waits for its own dependents
-  std::set<Str> absent;                  // owners known to be gone
+  std::vector<Identity> blocking;    // dependents that hold back a foreground deletion
+  std::vector<bool> blocking_waits;  // whether that dependent waits for its own dependents
+  bool circle = false;               // some dependent waits for its own dependents
+  std::set<Str> absent;              // owners known to be gone
 };
 
 class GarbageCollector final : public client::Reconciler {

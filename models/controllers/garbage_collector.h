@@ -15,10 +15,10 @@
 namespace mainspring::controllers {
 
 struct GarbageCollectorOptions {
-  int32_t workers = 20;          // --concurrent-gc-syncs
-  int64_t qps_milli = 40'000;    // twice the controller manager's: a deletion takes two calls
+  int32_t workers = 20;        // --concurrent-gc-syncs
+  int64_t qps_milli = 40'000;  // twice the controller manager's: a deletion takes two calls
   int64_t burst = 30;
-  size_t absent_owners = 500;    // owners remembered as gone
+  size_t absent_owners = 500;  // owners remembered as gone
 };
 
 std::unique_ptr<client::Reconciler> make_garbage_collector(GarbageCollectorOptions options = {});

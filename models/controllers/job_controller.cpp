@@ -38,7 +38,7 @@ struct Backoff {
 
 struct Inputs final : client::SyncState {
   api::Ref<const Job> job;
-  Pods pods;               // all of the job's
+  Pods pods;                // all of the job's
   std::set<Str> releasing;  // uids of pods that lose their finalizer already
   Backoff backoff;          // as before this sync
   bool satisfied = false;
@@ -119,8 +119,8 @@ Time finished_at(const Pod& p) {
   return p.metadata.creation_timestamp;
 }
 
-JobCondition make_condition(std::string_view type, std::string_view status,
-                            std::string_view reason, std::string_view message, Time now) {
+JobCondition make_condition(std::string_view type, std::string_view status, std::string_view reason,
+                            std::string_view message, Time now) {
   JobCondition c;
   c.type = type;
   c.status = status;
@@ -691,9 +691,8 @@ Plan JobController::sync(ReconcileContext& ctx, const Key& key) {
     backoff_.erase(key);
     return Plan::done();
   }
-  for (const api::ObjectRef& o : ctx.cache(api::Kind::Pod)
-                                     .by(client::IndexBy::kControllerUid,
-                                         in->job->metadata.uid)) {
+  for (const api::ObjectRef& o :
+       ctx.cache(api::Kind::Pod).by(client::IndexBy::kControllerUid, in->job->metadata.uid)) {
     in->pods.push_back(api::cast<Pod>(o));
   }
   for (const auto& [uid, pod] : releasing_[key]) in->releasing.insert(uid);
@@ -732,14 +731,14 @@ void JobController::on_write(ReconcileContext& ctx, const Key& key, const client
   }
   if (!job || outcome.code == 0) return;
   if (outcome.ok()) {
-    ctx.event(*job, kNormal, create ? "SuccessfulCreate" : "SuccessfulDelete",
-              fmt::format("{} pod: {}", create ? "Created" : "Deleted",
-                          create ? outcome.object->metadata.name.view()
-                                 : write.request.name.view()));
+    ctx.event(
+        *job, kNormal, create ? "SuccessfulCreate" : "SuccessfulDelete",
+        fmt::format("{} pod: {}", create ? "Created" : "Deleted",
+                    create ? outcome.object->metadata.name.view() : write.request.name.view()));
   } else if (!outcome.not_found() && !namespace_terminating(outcome)) {
-    ctx.event(*job, kWarning, create ? "FailedCreate" : "FailedDelete",
-              fmt::format("Error {}: {}", create ? "creating" : "deleting",
-                          outcome.message.view()));
+    ctx.event(
+        *job, kWarning, create ? "FailedCreate" : "FailedDelete",
+        fmt::format("Error {}: {}", create ? "creating" : "deleting", outcome.message.view()));
   }
 }
 

@@ -15,9 +15,9 @@
 namespace mainspring::controllers {
 
 struct JobOptions {
-  int32_t workers = 5;                                              // --concurrent-job-syncs
-  api::Duration batch_period = api::Duration::seconds(1);           // syncJobBatchPeriod
-  api::Duration backoff = api::Duration::seconds(10);               // of failed pods, doubling
+  int32_t workers = 5;                                     // --concurrent-job-syncs
+  api::Duration batch_period = api::Duration::seconds(1);  // syncJobBatchPeriod
+  api::Duration backoff = api::Duration::seconds(10);      // of failed pods, doubling
   api::Duration max_backoff = api::Duration::minutes(10);
   int32_t max_pods_per_sync = 500;
 };

@@ -38,9 +38,7 @@ class NamespaceController final : public client::Reconciler {
   std::unique_ptr<client::Reconciler> clone() const override {
     return std::make_unique<NamespaceController>(*this);
   }
-  std::vector<client::WatchSpec> watches() const override {
-    return {{api::Kind::Namespace, {}}};
-  }
+  std::vector<client::WatchSpec> watches() const override { return {{api::Kind::Namespace, {}}}; }
   int32_t workers() const override { return options_.workers; }
   client::ClientLimits client_limits() const override {
     return {options_.qps_milli, options_.burst};
@@ -101,8 +99,7 @@ Error NamespaceController::empty(Script& script, int64_t* estimate) {
   if (Error e = delete_kind(script, ns, api::kind_info(api::Kind::Pod), &left, &error)) return e;
   if (left.resources.empty()) {
     for (const api::KindInfo& info : api::all_kinds()) {
-      if (!info.namespaced || info.kind == api::Kind::Pod ||
-          info.kind == api::Kind::Unstructured) {
+      if (!info.namespaced || info.kind == api::Kind::Pod || info.kind == api::Kind::Unstructured) {
         continue;
       }
       if (Error e = delete_kind(script, ns, info, &left, &error)) return e;

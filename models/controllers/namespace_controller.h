@@ -10,9 +10,9 @@
 namespace mainspring::controllers {
 
 struct NamespaceOptions {
-  int32_t workers = 10;                                    // --concurrent-namespace-syncs
-  api::Duration grace = api::Duration::seconds(5);         // namespaceDeletionGracePeriod
-  int64_t qps_milli = 400'000;                             // 20 times the controller manager's
+  int32_t workers = 10;                             // --concurrent-namespace-syncs
+  api::Duration grace = api::Duration::seconds(5);  // namespaceDeletionGracePeriod
+  int64_t qps_milli = 400'000;                      // 20 times the controller manager's
   int64_t burst = 3000;
 };
 

@@ -104,14 +104,14 @@ struct Zone {
   explicit Zone(int64_t rate_milli) : limiter(rate_milli) {}
   ZoneState state = ZoneState::kInitial;
   Limiter limiter;
-  std::deque<Str> queue;   // nodes waiting for their NoExecute taint
-  std::set<Str> members;   // nodes added and not removed since: added once only
+  std::deque<Str> queue;  // nodes waiting for their NoExecute taint
+  std::set<Str> members;  // nodes added and not removed since: added once only
 };
 
 // What is remembered of a node between passes.
 struct Health {
-  Time probe;       // when a sign of life was noticed last
-  Time lease_seen;  // renewal noticed last
+  Time probe;                  // when a sign of life was noticed last
+  Time lease_seen;             // renewal noticed last
   Ready ready = Ready::kNone;  // as the last pass left it
   Time heartbeat;              // of the Ready condition then
   std::string zone;
@@ -182,17 +182,17 @@ class NodeLifecycleController final : public client::Reconciler {
                   std::string message);
 
   NodeLifecycleOptions options_;
-  std::map<Str, Health> health_;           // of nodes that a pass has seen
-  std::map<Str, Str> known_;               // name -> uid of registered nodes
+  std::map<Str, Health> health_;  // of nodes that a pass has seen
+  std::map<Str, Str> known_;      // name -> uid of registered nodes
   std::map<Str, client::LeaseClock> leases_;
   std::map<std::string, Zone> zones_;
-  std::set<Str> dirty_;                    // changed since the last pass
-  std::set<Str> not_ready_;                // looked at in every pass
-  std::set<Str> retry_;                    // pods still to be marked
+  std::set<Str> dirty_;      // changed since the last pass
+  std::set<Str> not_ready_;  // looked at in every pass
+  std::set<Str> retry_;      // pods still to be marked
   // When nodes must be looked at again. An entry counts if it is what Health::due says.
   std::map<Time, std::vector<Str>> due_;
   std::deque<Time> passes_;
-  std::set<Str> in_pass_;                  // nodes whose writes this pass waits for
+  std::set<Str> in_pass_;  // nodes whose writes this pass waits for
   bool passing_ = false;
   bool disruption_dirty_ = true;
   bool taint_loop_armed_ = false;
@@ -329,9 +329,9 @@ void NodeLifecycleController::pass_over(ReconcileContext& ctx, const Str& name) 
   };
   if (!node) {
     if (known != known_.end()) {
-      node_event(ctx, name, known->second, "RemovingNode",
-                 fmt::format("Node {} event: Removing Node {} from Controller", name.view(),
-                             name.view()));
+      node_event(
+          ctx, name, known->second, "RemovingNode",
+          fmt::format("Node {} event: Removing Node {} from Controller", name.view(), name.view()));
       known_.erase(known);
     }
     forget();
@@ -339,9 +339,9 @@ void NodeLifecycleController::pass_over(ReconcileContext& ctx, const Str& name) 
   }
   if (known == known_.end()) {
     known_.emplace(name, node->metadata.uid);
-    node_event(ctx, name, node->metadata.uid, "RegisteredNode",
-               fmt::format("Node {} event: Registered Node {} in Controller", name.view(),
-                           name.view()));
+    node_event(
+        ctx, name, node->metadata.uid, "RegisteredNode",
+        fmt::format("Node {} event: Registered Node {} in Controller", name.view(), name.view()));
   }
   zones_.try_emplace(zone_of(*node), options_.eviction_rate_milli);
 
@@ -797,8 +797,8 @@ Error NodeLifecycleController::taint_based_eviction(ReconcileContext& ctx, Scrip
     if (ready == Ready::kUnknown) add.push_back(make_taint(kTaintUnreachable, kNoExecute));
     if (ready == Ready::kTrue) {
       // Two removals, one after the other, as two calls of the real controller.
-      for (const api::Taint& t : {make_taint(kTaintUnreachable, kNoExecute),
-                                  make_taint(kTaintNotReady, kNoExecute)}) {
+      for (const api::Taint& t :
+           {make_taint(kTaintUnreachable, kNoExecute), make_taint(kTaintNotReady, kNoExecute)}) {
         if (Error e = swap_taints(script, node, {}, {t}, &done)) return e;
       }
     } else if (Error e = swap_taints(script, node, add, remove, &done)) {

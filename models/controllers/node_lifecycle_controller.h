@@ -19,13 +19,13 @@
 namespace mainspring::controllers {
 
 struct NodeLifecycleOptions {
-  api::Duration monitor_period = api::Duration::seconds(5);          // --node-monitor-period
-  api::Duration monitor_grace_period = api::Duration::seconds(50);   // --node-monitor-grace-period
-  api::Duration startup_grace_period = api::Duration::seconds(60);   // --node-startup-grace-period
-  int64_t eviction_rate_milli = 100;            // --node-eviction-rate, thousandths of a node/s
-  int64_t secondary_eviction_rate_milli = 10;   // --secondary-node-eviction-rate
-  int64_t large_cluster_threshold = 50;         // --large-cluster-size-threshold, nodes of a zone
-  int64_t unhealthy_zone_percent = 55;          // --unhealthy-zone-threshold
+  api::Duration monitor_period = api::Duration::seconds(5);         // --node-monitor-period
+  api::Duration monitor_grace_period = api::Duration::seconds(50);  // --node-monitor-grace-period
+  api::Duration startup_grace_period = api::Duration::seconds(60);  // --node-startup-grace-period
+  int64_t eviction_rate_milli = 100;           // --node-eviction-rate, thousandths of a node/s
+  int64_t secondary_eviction_rate_milli = 10;  // --secondary-node-eviction-rate
+  int64_t large_cluster_threshold = 50;        // --large-cluster-size-threshold, nodes of a zone
+  int64_t unhealthy_zone_percent = 55;         // --unhealthy-zone-threshold
   api::Duration taint_loop_period = api::Duration::millis(100);
 };
 

@@ -218,9 +218,9 @@ void PersistentVolumeController::provision(ReconcileContext& ctx, const Key& key
   if (!c || c->provisioner == api::kNoProvisioner) {
     in->event_type = kWarning;
     in->reason = "ProvisioningFailed";
-    in->message = c ? fmt::format("no volume plugin matched name: {}", c->provisioner.view())
-                    : fmt::format("storageclass.storage.k8s.io \"{}\" not found",
-                                  class_name.view());
+    in->message =
+        c ? fmt::format("no volume plugin matched name: {}", c->provisioner.view())
+          : fmt::format("storageclass.storage.k8s.io \"{}\" not found", class_name.view());
     return;
   }
   if (!claim.metadata.annotations.contains(kProvisioner)) {
@@ -245,8 +245,9 @@ void PersistentVolumeController::provision(ReconcileContext& ctx, const Key& key
   in->message = fmt::format("Successfully provisioned volume {}", in->made->metadata.name.view());
 }
 
-api::Ref<PersistentVolume> PersistentVolumeController::made_for(
-    ReconcileContext& ctx, const PersistentVolumeClaim& claim, const api::StorageClass& c) const {
+api::Ref<PersistentVolume> PersistentVolumeController::made_for(ReconcileContext& ctx,
+                                                                const PersistentVolumeClaim& claim,
+                                                                const api::StorageClass& c) const {
   api::Ref<PersistentVolume> v = api::make<PersistentVolume>();
   v->metadata.name = "pvc-" + claim.metadata.uid.str();
   v->metadata.annotations.set(kProvisionedBy, c.provisioner);
@@ -265,8 +266,7 @@ api::Ref<PersistentVolume> PersistentVolumeController::made_for(
 
   // Where the driver says that nodes differ, the volume is where the selected node is.
   const Str* selected = claim.metadata.annotations.find(api::kSelectedNode);
-  const auto* node =
-      selected ? ctx.cache(api::Kind::Node).get<api::Node>("", *selected) : nullptr;
+  const auto* node = selected ? ctx.cache(api::Kind::Node).get<api::Node>("", *selected) : nullptr;
   const auto* csi_node =
       selected ? ctx.cache(api::Kind::CSINode).get<api::CSINode>("", *selected) : nullptr;
   if (!node || !csi_node) return v;
@@ -292,8 +292,7 @@ api::Ref<PersistentVolume> PersistentVolumeController::made_for(
   return v;
 }
 
-api::Ref<Inputs> PersistentVolumeController::look_at_volume(ReconcileContext& ctx,
-                                                            const Key& key) {
+api::Ref<Inputs> PersistentVolumeController::look_at_volume(ReconcileContext& ctx, const Key& key) {
   api::Ref<Inputs> in(new Inputs());
   in->volume = ctx.cache(api::Kind::PersistentVolume)
                    .get_ref<PersistentVolume>("", std::string_view(key).substr(1));

@@ -76,10 +76,10 @@ class PodGcController final : public client::Reconciler {
   Error remove_pods(Script& script, bool orphaned, bool fail);
 
   PodGcOptions options_;
-  std::map<api::Str, int64_t> on_node_;      // pods per node name
-  std::set<api::Str> terminating_;           // pods with a deletion timestamp
+  std::map<api::Str, int64_t> on_node_;  // pods per node name
+  std::set<api::Str> terminating_;       // pods with a deletion timestamp
   int64_t terminated_ = 0;
-  std::map<api::Str, Time> quarantine_;      // missing nodes, until when
+  std::map<api::Str, Time> quarantine_;  // missing nodes, until when
   // Nodes or pods came or went: pods may be on nodes that are missing and not in quarantine.
   bool look_for_missing_ = true;
 };

@@ -84,8 +84,8 @@ bool goes_first(const SortKey& a, const SortKey& b, api::Time now) {
     if (by_ready != 0) return by_ready < 0;
   }
   if (a.restarts != b.restarts) return a.restarts > b.restarts;
-  return compare_age(a.pod->metadata.creation_timestamp, b.pod->metadata.creation_timestamp,
-                     *a.pod, *b.pod, now) < 0;
+  return compare_age(a.pod->metadata.creation_timestamp, b.pod->metadata.creation_timestamp, *a.pod,
+                     *b.pod, now) < 0;
 }
 }  // namespace
 
@@ -99,9 +99,8 @@ void sort_for_deletion(std::vector<RankedPod>& pods, api::Time now) {
   }
   // A stable merge: the order is not transitive for every mix of ages, as in Kubernetes, and the
   // result must depend on nothing but the input.
-  std::stable_sort(keys.begin(), keys.end(), [now](const SortKey& a, const SortKey& b) {
-    return goes_first(a, b, now);
-  });
+  std::stable_sort(keys.begin(), keys.end(),
+                   [now](const SortKey& a, const SortKey& b) { return goes_first(a, b, now); });
   std::vector<RankedPod> sorted;
   sorted.reserve(pods.size());
   for (const SortKey& k : keys) sorted.push_back(pods[k.index]);

@@ -57,8 +57,8 @@ struct Tally {
 struct Inputs final : client::SyncState {
   api::Ref<const ReplicaSet> rs;
   Tally tally;
-  bool counted = false;  // the tally says it all, and `pods` is empty
-  Pods pods;             // owned, or orphans that match; active ones only
+  bool counted = false;    // the tally says it all, and `pods` is empty
+  Pods pods;               // owned, or orphans that match; active ones only
   bool satisfied = false;  // expectations at the start
 };
 
@@ -71,9 +71,8 @@ class ReplicaSetController final : public client::Reconciler {
     return std::make_unique<ReplicaSetController>(*this);
   }
   std::vector<client::WatchSpec> watches() const override {
-    return {
-        {api::Kind::ReplicaSet, {client::IndexBy::kNamespace, client::IndexBy::kControllerUid}},
-        {api::Kind::Pod, {client::IndexBy::kControllerUid}}};
+    return {{api::Kind::ReplicaSet, {client::IndexBy::kNamespace, client::IndexBy::kControllerUid}},
+            {api::Kind::Pod, {client::IndexBy::kControllerUid}}};
   }
   int32_t workers() const override { return options_.workers; }
 
@@ -114,8 +113,8 @@ class ReplicaSetController final : public client::Reconciler {
 const ReplicaSet* ReplicaSetController::owner_of(ReconcileContext& ctx, const Pod& pod) {
   const api::OwnerReference* owner = controller_of_kind(pod, "ReplicaSet");
   if (!owner) return nullptr;
-  const ReplicaSet* rs = ctx.cache(api::Kind::ReplicaSet)
-                             .get<ReplicaSet>(pod.metadata.namespace_, owner->name);
+  const ReplicaSet* rs =
+      ctx.cache(api::Kind::ReplicaSet).get<ReplicaSet>(pod.metadata.namespace_, owner->name);
   return rs && rs->metadata.uid == owner->uid ? rs : nullptr;
 }
 
@@ -223,8 +222,7 @@ const Tally& ReplicaSetController::tally_of(ReconcileContext& ctx, const Replica
 
 Plan ReplicaSetController::sync(ReconcileContext& ctx, const Key& key) {
   const auto [ns, name] = split_key(key);
-  api::Ref<const ReplicaSet> rs =
-      ctx.cache(api::Kind::ReplicaSet).get_ref<ReplicaSet>(ns, name);
+  api::Ref<const ReplicaSet> rs = ctx.cache(api::Kind::ReplicaSet).get_ref<ReplicaSet>(ns, name);
   if (!rs) {
     expectations_.forget(key);
     return Plan::done();
@@ -242,8 +240,8 @@ Plan ReplicaSetController::sync(ReconcileContext& ctx, const Key& key) {
   }
   const bool manages = in->satisfied && rs->metadata.deletion_timestamp.is_zero() &&
                        in->tally.active != replicas_of(*rs);
-  in->counted = in->pods.empty() && !manages && in->tally.strange == 0 &&
-                rs->spec.min_ready_seconds == 0;
+  in->counted =
+      in->pods.empty() && !manages && in->tally.strange == 0 && rs->spec.min_ready_seconds == 0;
   if (!in->counted) {
     Pods owned;
     for (const api::ObjectRef& o : pods.by(client::IndexBy::kControllerUid, rs->metadata.uid)) {
@@ -322,8 +320,7 @@ Error ReplicaSetController::claim(Script& script, const Inputs& in, Pods* pods) 
         if (fresh->object->metadata.uid != rs.metadata.uid ||
             !fresh->object->metadata.deletion_timestamp.is_zero()) {
           return Error::failed(fmt::format("{}/{} has just been deleted",
-                                           rs.metadata.namespace_.view(),
-                                           rs.metadata.name.view()));
+                                           rs.metadata.namespace_.view(), rs.metadata.name.view()));
         }
         checked = true;
       }

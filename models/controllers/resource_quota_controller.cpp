@@ -44,8 +44,8 @@ bool in_scopes(const ResourceQuota& quota, const Pod& pod) {
   }
   if (!quota.spec.scope_selector) return true;
   for (const auto& r : quota.spec.scope_selector->match_expressions) {
-    const bool listed = std::find(r.values.begin(), r.values.end(),
-                                  pod.spec.priority_class_name) != r.values.end();
+    const bool listed =
+        std::find(r.values.begin(), r.values.end(), pod.spec.priority_class_name) != r.values.end();
     const bool in = in_scope(pod, r.scope_name);
     if (r.operator_ == "In" && !(in && listed)) return false;
     if (r.operator_ == "NotIn" && in && listed) return false;
@@ -68,8 +68,7 @@ class ResourceQuotaController final : public client::Reconciler {
     return std::make_unique<ResourceQuotaController>(*this);
   }
   std::vector<client::WatchSpec> watches() const override {
-    std::vector<client::WatchSpec> all{
-        {api::Kind::ResourceQuota, {client::IndexBy::kNamespace}}};
+    std::vector<client::WatchSpec> all{{api::Kind::ResourceQuota, {client::IndexBy::kNamespace}}};
     for (const api::Kind k : kCounted) all.push_back({k, {client::IndexBy::kNamespace}});
     return all;
   }
@@ -104,9 +103,9 @@ void ResourceQuotaController::observe(ReconcileContext& ctx, const WatchEvent& e
   if (o.kind == api::Kind::ResourceQuota) {
     arm(ctx);
     // Its own status writes are of no interest.
-    const bool same = event.type == WatchType::kModified && event.old &&
-                      api::as<ResourceQuota>(*event.old).spec.hard ==
-                          api::as<ResourceQuota>(o).spec.hard;
+    const bool same =
+        event.type == WatchType::kModified && event.old &&
+        api::as<ResourceQuota>(*event.old).spec.hard == api::as<ResourceQuota>(o).spec.hard;
     if (!same) ctx.queue().add(key_of(o));
     return;
   }
@@ -116,8 +115,7 @@ void ResourceQuotaController::observe(ReconcileContext& ctx, const WatchEvent& e
   }
   if (!freed) return;
   for (const api::ObjectRef& quota :
-       ctx.cache(api::Kind::ResourceQuota)
-           .by(client::IndexBy::kNamespace, o.metadata.namespace_)) {
+       ctx.cache(api::Kind::ResourceQuota).by(client::IndexBy::kNamespace, o.metadata.namespace_)) {
     ctx.queue().add(key_of(*quota));
   }
 }
@@ -131,9 +129,8 @@ Plan ResourceQuotaController::sync(ReconcileContext& ctx, const Key& key) {
   for (const auto& [resource, hard] : quota->spec.hard) used.set(resource, Quantity());
   for (const api::Kind kind : kCounted) {
     const api::KindInfo& info = api::kind_info(kind);
-    const std::string full = info.group.empty()
-                                 ? std::string(info.resource)
-                                 : fmt::format("{}.{}", info.resource, info.group);
+    const std::string full = info.group.empty() ? std::string(info.resource)
+                                                : fmt::format("{}.{}", info.resource, info.group);
     const Str by_count = "count/" + full;
     const Str plain = info.group.empty() ? Str(info.resource) : Str();
     for (const api::ObjectRef& o : ctx.cache(kind).by(client::IndexBy::kNamespace, ns)) {

@@ -13,8 +13,8 @@
 namespace mainspring::controllers {
 
 struct ResourceQuotaOptions {
-  int32_t workers = 5;                                         // --concurrent-resource-quota-syncs
-  api::Duration sync_period = api::Duration::minutes(5);       // --resource-quota-sync-period
+  int32_t workers = 5;                                    // --concurrent-resource-quota-syncs
+  api::Duration sync_period = api::Duration::minutes(5);  // --resource-quota-sync-period
 };
 
 std::unique_ptr<client::Reconciler> make_resource_quota_controller(

@@ -36,9 +36,7 @@ class [[nodiscard]] Error {
   Error() = default;
   static Error pending() { return Error(kPending, {}); }
   static Error failed(std::string why) { return Error(kFailed, std::move(why)); }
-  static Error of(const Outcome& o) {
-    return o.ok() ? Error() : Error(kFailed, o.message.str());
-  }
+  static Error of(const Outcome& o) { return o.ok() ? Error() : Error(kFailed, o.message.str()); }
 
   explicit operator bool() const { return state_ != kNone; }
   bool is_pending() const { return state_ == kPending; }

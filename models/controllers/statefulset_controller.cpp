@@ -166,14 +166,13 @@ api::Ref<Pod> Sync::make_pod(int32_t ordinal) const {
                                   : index < set_.status.current_replicas;
   }
   const bool same = current_ == update_;
-  api::Ref<Pod> pod = pod_from_template(
-      old && !same ? template_of(*current_) : set_.spec.template_, set_);
+  api::Ref<Pod> pod =
+      pod_from_template(old && !same ? template_of(*current_) : set_.spec.template_, set_);
   const std::string name = fmt::format("{}-{}", set_.metadata.name.view(), ordinal);
   pod->metadata.name = name;
   pod->metadata.labels.set(kNameLabel, name);
   pod->metadata.labels.set(kIndexLabel, std::to_string(ordinal));
-  pod->metadata.labels.set(kRevisionLabel,
-                           old ? current_->metadata.name : update_->metadata.name);
+  pod->metadata.labels.set(kRevisionLabel, old ? current_->metadata.name : update_->metadata.name);
   pod->spec.hostname = name;
   pod->spec.subdomain = set_.spec.service_name;
   for (const api::PersistentVolumeClaimTemplate& t : set_.spec.volume_claim_templates) {
@@ -260,8 +259,8 @@ void Sync::add_creation(Step& step, size_t index) const {
       }
     }
     const auto& retention = set_.spec.persistent_volume_claim_retention_policy;
-    if (retention && retention->when_deleted ==
-                         api::persistent_volume_claim_retention_policy_type::kDelete) {
+    if (retention &&
+        retention->when_deleted == api::persistent_volume_claim_retention_policy_type::kDelete) {
       claim->metadata.owner_references = {api::make_controller_reference(set_)};
     }
     claim->spec = t.spec;
@@ -432,16 +431,15 @@ void StatefulSetController::on_write(ReconcileContext& ctx, const Key& key,
   if (write.tag == kCreateClaim) {
     if (outcome.already_exists()) return;
     const std::string pod = "";
-    ctx.event(*set, outcome.ok() ? kNormal : kWarning,
-              outcome.ok() ? "SuccessfulCreate" : "FailedCreate",
-              fmt::format("create Claim {} Pod {} in StatefulSet {} {}",
-                          write.request.body->metadata.name.view(),
-                          fmt::format("{}{}", name,
-                                      write.request.body->metadata.name.view().substr(
-                                          write.request.body->metadata.name.view().rfind('-'))),
-                          name,
-                          outcome.ok() ? std::string("success")
-                                       : "failed error: " + outcome.message.str()));
+    ctx.event(
+        *set, outcome.ok() ? kNormal : kWarning, outcome.ok() ? "SuccessfulCreate" : "FailedCreate",
+        fmt::format(
+            "create Claim {} Pod {} in StatefulSet {} {}", write.request.body->metadata.name.view(),
+            fmt::format("{}{}", name,
+                        write.request.body->metadata.name.view().substr(
+                            write.request.body->metadata.name.view().rfind('-'))),
+            name,
+            outcome.ok() ? std::string("success") : "failed error: " + outcome.message.str()));
     return;
   }
   const bool create = write.tag == kCreatePod;

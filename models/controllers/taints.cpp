@@ -60,9 +60,8 @@ bool same_taint(const api::Taint& a, const api::Taint& b) {
 }
 
 bool has_taint(const api::Node& node, std::string_view key, std::string_view effect) {
-  return std::any_of(node.spec.taints.begin(), node.spec.taints.end(), [&](const api::Taint& t) {
-    return t.key == key && t.effect == effect;
-  });
+  return std::any_of(node.spec.taints.begin(), node.spec.taints.end(),
+                     [&](const api::Taint& t) { return t.key == key && t.effect == effect; });
 }
 
 Error swap_taints(Script& script, const api::Node& node, std::vector<api::Taint> add,

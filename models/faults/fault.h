@@ -22,29 +22,29 @@ namespace mainspring::faults {
 // Whom a fault is for; empty fields match everything.
 struct FaultTarget {
   api::Str ns;
-  api::Str workload;   // Deployment, StatefulSet, DaemonSet, Job or bare pod
+  api::Str workload;  // Deployment, StatefulSet, DaemonSet, Job or bare pod
   api::Str pod;
   api::Str container;
   api::StrMap labels;  // of pods: all must match
   api::Str node;
   api::Str pool;
   api::Str zone;
-  int32_t count = 0;   // how many of those that match, drawn at random; 0: all
-  api::Str traffic;    // a source of requests
+  int32_t count = 0;  // how many of those that match, drawn at random; 0: all
+  api::Str traffic;   // a source of requests
 };
 
 struct FaultSpec {
-  api::Str kind;   // as in fault_types(): "container_crash"
-  api::Str name;   // for the report
+  api::Str kind;  // as in fault_types(): "container_crash"
+  api::Str name;  // for the report
   sim::SimTime at;
   sim::Duration duration;  // zero: no recovery
   FaultTarget target;
-  int32_t exit_code = 1;           // container_crash
-  api::Str reason = "Error";       // container_crash: Error or OOMKilled
+  int32_t exit_code = 1;            // container_crash
+  api::Str reason = "Error";        // container_crash: Error or OOMKilled
   int64_t factor_per_mille = 1000;  // traffic_spike, slow_registry
-  sim::Duration ramp;              // traffic_spike: time to climb, and to fall
-  api::Str host;                   // registry_outage, slow_registry
-  bool liveness = false;           // probe_failure: the liveness probe instead of readiness
+  sim::Duration ramp;               // traffic_spike: time to climb, and to fall
+  api::Str host;                    // registry_outage, slow_registry
+  bool liveness = false;            // probe_failure: the liveness probe instead of readiness
 };
 
 // What a fault did, so that it can be undone.
@@ -57,9 +57,9 @@ struct FaultState {
 struct FaultContext {
   sim::World& world;
   node::NodeFleet& fleet;
-  cloud::Cloud* cloud;  // null in runs without one
+  cloud::Cloud* cloud;              // null in runs without one
   traffic::RequestEngine* traffic;  // null in runs without users
-  uint32_t number;  // of the fault, for draws
+  uint32_t number;                  // of the fault, for draws
 
   // `count` of n things, all when 0, as rising positions; drawn from the stream "faults".
   std::vector<size_t> choose(size_t n, int32_t count) const;
@@ -93,7 +93,7 @@ class FaultInjector final : public sim::Cloneable<FaultInjector> {
  public:
   struct Options {
     sim::ComponentRef<node::NodeFleet> fleet;
-    sim::ComponentRef<cloud::Cloud> cloud;  // may be invalid
+    sim::ComponentRef<cloud::Cloud> cloud;              // may be invalid
     sim::ComponentRef<traffic::RequestEngine> traffic;  // may be invalid
     std::vector<FaultSpec> faults;
   };

@@ -66,7 +66,7 @@ using AppBehaviorRef = api::Ref<const AppBehavior>;
 // A rule of the scenario: the containers it is for, and how they behave. Empty fields match all.
 struct AppRule {
   api::Str ns;
-  api::Str workload;   // the Deployment, StatefulSet, DaemonSet, Job, or bare pod
+  api::Str workload;  // the Deployment, StatefulSet, DaemonSet, Job, or bare pod
   api::Str container;
   AppBehaviorRef behavior;
 };

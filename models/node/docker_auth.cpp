@@ -47,8 +47,8 @@ std::optional<std::string> decode_base64(std::string_view text) {
 bool DockerAuth::matches(const ImageName& image) const {
   if (host.starts_with("*.")) {
     const size_t dot = image.registry.find('.');
-    if (dot == std::string::npos || std::string_view(image.registry).substr(dot) !=
-                                        std::string_view(host).substr(1)) {
+    if (dot == std::string::npos ||
+        std::string_view(image.registry).substr(dot) != std::string_view(host).substr(1)) {
       return false;
     }
   } else if (host != image.registry) {

@@ -19,7 +19,7 @@ namespace mainspring::node {
 struct ImageName {
   std::string registry;
   std::string repository;
-  std::string tag;     // or digest, with its '@'
+  std::string tag;      // or digest, with its '@'
   bool latest = false;  // the tag is "latest" or missing: the pull policy's default is Always
 };
 ImageName parse_image(std::string_view image);
@@ -28,13 +28,13 @@ class ImageCatalog {
  public:
   struct Image {
     api::Str name;
-    int64_t bytes = 0;    // 0: computed from the name
+    int64_t bytes = 0;     // 0: computed from the name
     bool missing = false;  // no registry has it
   };
   struct Registry {
-    api::Str host;         // "docker.io", "registry.example.com"
+    api::Str host;  // "docker.io", "registry.example.com"
     bool is_private = false;
-    api::Str username;     // a private one takes this one; empty: any credentials for its host
+    api::Str username;  // a private one takes this one; empty: any credentials for its host
     bool down = false;
   };
   void set_image(Image image);

@@ -165,12 +165,12 @@ void NodeFleet::pull_done(sim::World& world, NodeIndex n) {
   if (!wanted) return;
 
   if (error.empty()) {
-    pod_event(world, pod, "Normal", "Pulled",
-              fmt::format("Successfully pulled image \"{}\" in {} ({} including waiting). Image "
-                          "size: {} bytes.",
-                          pull.image.view(), go_duration(world.now() - pull.begun),
-                          go_duration(world.now() - pull.asked),
-                          options_.images.bytes(pull.image)));
+    pod_event(
+        world, pod, "Normal", "Pulled",
+        fmt::format("Successfully pulled image \"{}\" in {} ({} including waiting). Image "
+                    "size: {} bytes.",
+                    pull.image.view(), go_duration(world.now() - pull.begun),
+                    go_duration(world.now() - pull.asked), options_.images.bytes(pull.image)));
     ContainerRuntime& c = containers_[pull.container];
     if (c.setbacks) c.setbacks.edit().image_backoff.reset();
     op_done(world, p);

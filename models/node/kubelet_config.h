@@ -24,43 +24,43 @@ struct KubeletConfig {
   D crash_backoff_forget = D::seconds(600);  // twice the maximum, client-go flowcontrol.Backoff
   D image_backoff_initial = D::seconds(10);  // images/image_manager.go
   D image_backoff_max = D::seconds(300);
-  D minimum_grace = D::seconds(2);           // kuberuntime minimumGracePeriodInSeconds
-  D lease_duration = D::seconds(40);         // nodeLeaseDurationSeconds; renewed at a quarter
-  D lease_jitter = D::millis(400);           // 10 s * (1 + U[0, 0.04)), nodelease controller
-  D node_status_period = D::seconds(10);     // nodeStatusUpdateFrequency
-  D node_status_report = D::minutes(5);      // nodeStatusReportFrequency
-  D status_reconcile = D::seconds(10);       // status manager syncPeriod
-  D registration_retry = D::seconds(7);      // cap of the kubelet's waits between tries
-  D eviction_period = D::seconds(10);        // eviction monitoringInterval
-  D pressure_hold = D::minutes(5);           // evictionPressureTransitionPeriod
+  D minimum_grace = D::seconds(2);        // kuberuntime minimumGracePeriodInSeconds
+  D lease_duration = D::seconds(40);      // nodeLeaseDurationSeconds; renewed at a quarter
+  D lease_jitter = D::millis(400);        // 10 s * (1 + U[0, 0.04)), nodelease controller
+  D node_status_period = D::seconds(10);  // nodeStatusUpdateFrequency
+  D node_status_report = D::minutes(5);   // nodeStatusReportFrequency
+  D status_reconcile = D::seconds(10);    // status manager syncPeriod
+  D registration_retry = D::seconds(7);   // cap of the kubelet's waits between tries
+  D eviction_period = D::seconds(10);     // eviction monitoringInterval
+  D pressure_hold = D::minutes(5);        // evictionPressureTransitionPeriod
   int64_t eviction_memory_available = 100LL << 20;  // evictionHard memory.available
-  D volume_poll = D::millis(300);            // volume_manager.go podAttachAndMountRetryInterval
-  D volume_loop = D::millis(100);            // its populator's and its reconciler's period
+  D volume_poll = D::millis(300);             // volume_manager.go podAttachAndMountRetryInterval
+  D volume_loop = D::millis(100);             // its populator's and its reconciler's period
   D volume_backoff_initial = D::millis(500);  // goroutinemap/exponentialbackoff
   D volume_backoff_max = D::seconds(122);
   int64_t api_qps_milli = 50'000;  // kubeAPIQPS
   int64_t api_burst = 100;         // kubeAPIBurst
 
   // --- budget ----------------------------------------------------------------------------------
-  Delay pod_dispatch{D::millis(1), D::millis(4)};        // watch event -> pod worker
+  Delay pod_dispatch{D::millis(1), D::millis(4)};  // watch event -> pod worker
   Delay cgroup_and_dirs{D::millis(5), D::millis(25)};
-  Delay volume_mount{D::millis(10), D::millis(40)};      // configMap, secret, emptyDir, projected
-  Delay disk_attach{D::seconds(3), D::seconds(4)};       // a persistent volume's attach and mount
-  Delay sandbox{D::millis(150), D::millis(350)};         // sandbox and CNI ADD
-  Delay image_check{D::millis(5), {}};                   // the image is there already
-  Delay image_resolve{D::millis(100), D::millis(400)};   // token and manifests
-  int64_t download_bytes_per_second = 100'000'000;       // compressed, node's or registry's share
-  int64_t unpack_bytes_per_second = 150'000'000;         // compressed bytes unpacked per second
+  Delay volume_mount{D::millis(10), D::millis(40)};     // configMap, secret, emptyDir, projected
+  Delay disk_attach{D::seconds(3), D::seconds(4)};      // a persistent volume's attach and mount
+  Delay sandbox{D::millis(150), D::millis(350)};        // sandbox and CNI ADD
+  Delay image_check{D::millis(5), {}};                  // the image is there already
+  Delay image_resolve{D::millis(100), D::millis(400)};  // token and manifests
+  int64_t download_bytes_per_second = 100'000'000;      // compressed, node's or registry's share
+  int64_t unpack_bytes_per_second = 150'000'000;        // compressed bytes unpacked per second
   Delay container_create{D::millis(50), D::millis(100)};
   Delay container_start{D::millis(50), D::millis(150)};
-  Delay sandbox_stop{D::millis(50), D::millis(150)};     // StopPodSandbox, CNI DEL
-  Delay pod_cleanup{D::millis(100), D::millis(400)};     // unmount, cgroup removal
-  Delay probe_lag{{}, D::millis(1)};                     // a probe worker's wake-up
-  Delay status_get{D::millis(3), D::millis(2)};          // the GET before each status patch
+  Delay sandbox_stop{D::millis(50), D::millis(150)};  // StopPodSandbox, CNI DEL
+  Delay pod_cleanup{D::millis(100), D::millis(400)};  // unmount, cgroup removal
+  Delay probe_lag{{}, D::millis(1)};                  // a probe worker's wake-up
+  Delay status_get{D::millis(3), D::millis(2)};       // the GET before each status patch
   // Process start -> Node object; zero because boot times count until registration.
   Delay register_node{};
-  Delay network_ready{D::seconds(5), D::seconds(10)};    // Node object -> CNI up, Ready
-  Delay reboot{D::seconds(45), D::seconds(15)};          // power on -> kubelet starts
+  Delay network_ready{D::seconds(5), D::seconds(10)};  // Node object -> CNI up, Ready
+  Delay reboot{D::seconds(45), D::seconds(15)};        // power on -> kubelet starts
 
   // --- options of the simulation ---------------------------------------------------------------
   // Every lease renewal and probe is an event of its own. Same results, much slower; for tests.

@@ -26,7 +26,7 @@ struct MachineSpec {
   int64_t cpu_milli = 4000;
   int64_t memory_bytes = 16LL << 30;
   int64_t disk_bytes = 100LL << 30;
-  int32_t max_pods = 110;  // at most 250: a node has 253 pod addresses
+  int32_t max_pods = 110;           // at most 250: a node has 253 pod addresses
   api::Map<api::Quantity> devices;  // extended resources: "nvidia.com/gpu"
   Reservation reservation = Reservation::kNone;
   api::StrMap labels;

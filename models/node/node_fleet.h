@@ -110,7 +110,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   // The container that serves a port: the one that declares it, else the first app container.
   ContainerHandle container_for_port(PodHandle pod, int32_t port) const;
   ContainerHandle container(PodHandle pod, std::string_view name) const;  // init containers too
-  std::vector<PodHandle> pods() const;                     // of all nodes, in order of slots
+  std::vector<PodHandle> pods() const;                           // of all nodes, in order of slots
   std::vector<ContainerHandle> containers(PodHandle pod) const;  // init containers first
 
   bool alive(ContainerHandle c) const;
@@ -171,31 +171,31 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
 
  private:
   enum EventKind : uint16_t {
-    kAnswer,       // from the API server: a = cookie, b = ticket
-    kPodWatch,     // a = watch, b = ticket
-    kBoot,         // a = node, b = boot number: the kubelet starts
-    kRegister,     // a = node, b = boot number
-    kNetworkUp,    // a = node, b = boot number
-    kBeat,         // a = node, b = boot number; with simulate_every_beat
-    kPodOp,        // a = pod, b = its generation: the worker's present operation is done
-    kPodRetry,     // a = pod, b = its generation: time to sync again
-    kPleg,         // a = pod, b = its generation: the relist saw a change
-    kDeadline,     // a = pod, b = its generation: activeDeadlineSeconds
-    kStatusSend,   // a = pod, b = its generation, c = node: read done, now patch
-    kPullDone,     // a = node, b = boot number
+    kAnswer,        // from the API server: a = cookie, b = ticket
+    kPodWatch,      // a = watch, b = ticket
+    kBoot,          // a = node, b = boot number: the kubelet starts
+    kRegister,      // a = node, b = boot number
+    kNetworkUp,     // a = node, b = boot number
+    kBeat,          // a = node, b = boot number; with simulate_every_beat
+    kPodOp,         // a = pod, b = its generation: the worker's present operation is done
+    kPodRetry,      // a = pod, b = its generation: time to sync again
+    kPleg,          // a = pod, b = its generation: the relist saw a change
+    kDeadline,      // a = pod, b = its generation: activeDeadlineSeconds
+    kStatusSend,    // a = pod, b = its generation, c = node: read done, now patch
+    kPullDone,      // a = node, b = boot number
     kAppListening,  // a = container, b = its incarnation
-    kAppExit,      // same; c = 0: as planned, 1: crash, 2: after SIGTERM
-    kOom,          // same
-    kProbe,        // same; c = ProbeKind: the next tick that matters
-    kSigterm,      // same: preStop is over
-    kSigkill,      // same: the grace period is over
-    kEviction,     // a = node, b = boot number
-    kMemoryCheck,  // a = node, b = boot number: a leak crosses the eviction threshold
-    kNodeStatus,   // a = node, b = boot number: write the node's status again
-    kCreateNode,   // a = node, b = boot number: try again to register
-    kStatusRetry,  // a = pod, b = its generation
-    kDeleteRetry,  // a = pod, b = its generation
-    kQuota,        // a = container, b = its incarnation: its CFS quota is used up, or renewed
+    kAppExit,       // same; c = 0: as planned, 1: crash, 2: after SIGTERM
+    kOom,           // same
+    kProbe,         // same; c = ProbeKind: the next tick that matters
+    kSigterm,       // same: preStop is over
+    kSigkill,       // same: the grace period is over
+    kEviction,      // a = node, b = boot number
+    kMemoryCheck,   // a = node, b = boot number: a leak crosses the eviction threshold
+    kNodeStatus,    // a = node, b = boot number: write the node's status again
+    kCreateNode,    // a = node, b = boot number: try again to register
+    kStatusRetry,   // a = pod, b = its generation
+    kDeleteRetry,   // a = pod, b = its generation
+    kQuota,         // a = container, b = its incarnation: its CFS quota is used up, or renewed
   };
   // What an answer is for, in the top byte of a cookie.
   enum class Purpose : uint8_t { kEvent, kStatus, kDelete, kNode };
@@ -218,10 +218,10 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   apiserver::ApiServer& server(sim::World& world) const;
   const apiserver::ApiServer& server(const sim::World& world) const;
   uint64_t cookie(Purpose purpose, NodeIndex n, uint32_t slot) const;
-  uint64_t draw(std::string_view stream, const sim::World& world, uint64_t entity,
-                uint64_t purpose, uint64_t attempt) const;
-  void pod_event(sim::World& world, PodRuntime& pod, std::string_view type,
-                 std::string_view reason, std::string message);
+  uint64_t draw(std::string_view stream, const sim::World& world, uint64_t entity, uint64_t purpose,
+                uint64_t attempt) const;
+  void pod_event(sim::World& world, PodRuntime& pod, std::string_view type, std::string_view reason,
+                 std::string message);
   void node_event(sim::World& world, NodeIndex n, std::string_view type, std::string_view reason,
                   std::string message);
 
@@ -300,8 +300,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void probe_event(sim::World& world, uint32_t c, ProbeKind kind);
   void probe_result(sim::World& world, uint32_t c, ProbeKind kind, ProbeResult result);
   void trigger_readiness(sim::World& world, uint32_t c);
-  sim::Duration probe_lag(const sim::World& world, const ContainerRuntime& c,
-                          ProbeKind kind) const;
+  sim::Duration probe_lag(const sim::World& world, const ContainerRuntime& c, ProbeKind kind) const;
   size_t probe_steps(const ContainerRuntime& c, ProbeKind kind, ProbeStep (&out)[5]) const;
   std::string probe_failure(const ContainerRuntime& c, ProbeKind kind, bool hangs) const;
 
@@ -314,8 +313,8 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void fill_status(const sim::World& world, PodRuntime& pod, api::PodStatus& status);
   void fill_addresses(PodRuntime& pod, api::PodStatus& status);
   void fill_conditions(const sim::World& world, const PodRuntime& pod, api::PodStatus& status);
-  api::List<api::ContainerStatus> container_statuses(const sim::World& world,
-                                                     const PodRuntime& pod, bool init);
+  api::List<api::ContainerStatus> container_statuses(const sim::World& world, const PodRuntime& pod,
+                                                     bool init);
   std::string container_id(const ContainerRuntime& c, uint32_t incarnation) const;
 
   Options options_;
@@ -328,7 +327,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   client::FlatIndex machine_by_name_;  // of machines that are not gone
   std::vector<Listener> listeners_;
   apiserver::ClientId watch_client_ = 0;
-  TextPool texts_;  // of statuses
+  TextPool texts_;                        // of statuses
   std::vector<CpuHost::Change> changes_;  // scratch, empty between calls
 };
 

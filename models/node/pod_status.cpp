@@ -228,8 +228,8 @@ void NodeFleet::fill_addresses(PodRuntime& pod, api::PodStatus& status) {
 
 std::string NodeFleet::container_id(const ContainerRuntime& c, uint32_t incarnation) const {
   const uint64_t which = uint64_t{c.spec_index} << 1 | (c.role != Role::kApp ? 1 : 0);
-  return fmt::format("containerd://{:016x}{:016x}",
-                     sim::hash_combine(pods_[c.pod].entity, which), sim::mix64(incarnation));
+  return fmt::format("containerd://{:016x}{:016x}", sim::hash_combine(pods_[c.pod].entity, which),
+                     sim::mix64(incarnation));
 }
 
 api::List<api::ContainerStatus> NodeFleet::container_statuses(const sim::World& world,
@@ -257,9 +257,8 @@ api::List<api::ContainerStatus> NodeFleet::container_statuses(const sim::World& 
     s.image = spec.image;
     s.restart_count = c.restarts;
     s.started = c.state == RunState::kRunning && c.started;
-    s.ready = c.role == Role::kInit
-                  ? c.state == RunState::kTerminated && c.ended->exit_code == 0
-                  : c.ready;
+    s.ready = c.role == Role::kInit ? c.state == RunState::kTerminated && c.ended->exit_code == 0
+                                    : c.ready;
     if (c.incarnation > 0) {
       if (c.id.empty()) c.id = container_id(c, c.incarnation);
       const uint64_t image = sim::hash64(spec.image);
@@ -276,8 +275,8 @@ api::List<api::ContainerStatus> NodeFleet::container_statuses(const sim::World& 
       }
       case RunState::kTerminated:
         if (c.setbacks && !c.setbacks->waiting_reason.empty() && !pod.terminating) {
-          s.state.waiting = api::ContainerStateWaiting{c.setbacks->waiting_reason,
-                                                       c.setbacks->waiting_message, {}};
+          s.state.waiting = api::ContainerStateWaiting{
+              c.setbacks->waiting_reason, c.setbacks->waiting_message, {}};
           s.last_state.terminated = terminated(*c.ended, c.incarnation);
         } else {
           s.state.terminated = terminated(*c.ended, c.incarnation);
@@ -310,9 +309,9 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
   for (const uint32_t slot : pod.containers) {
     const ContainerRuntime& c = containers_[slot];
     if (c.role != Role::kInit && !c.ready) unready.push_back(spec_of(c).name);
-    const bool done = c.role == Role::kInit ? c.state == RunState::kTerminated &&
-                                                  c.ended->exit_code == 0
-                                            : c.started;
+    const bool done = c.role == Role::kInit
+                          ? c.state == RunState::kTerminated && c.ended->exit_code == 0
+                          : c.started;
     if (c.role != Role::kApp && !done) incomplete.push_back(spec_of(c).name);
   }
   std::vector<api::PodCondition> conditions;
@@ -341,8 +340,7 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
     add("Initialized", kInitialized, "ContainersNotInitialized",
         fmt::format("containers with incomplete status: {}", join(incomplete)));
   }
-  const std::string unready_text =
-      fmt::format("containers with unready status: {}", join(unready));
+  const std::string unready_text = fmt::format("containers with unready status: {}", join(unready));
   const bool containers_ready = pod.conditions.status[kContainersReady];
   if (pod.conditions.status[kReady]) {
     add("Ready", kReady, {}, {});

@@ -141,8 +141,7 @@ void NodeFleet::adopt_pods(sim::World& world, NodeIndex n) {
   for (const uint32_t p : known) {
     PodRuntime& pod = pods_[p];
     const api::ObjectMeta& meta = pod.object->metadata;
-    const api::ObjectRef* stored =
-        api.store().find(api::Kind::Pod, meta.namespace_, meta.name);
+    const api::ObjectRef* stored = api.store().find(api::Kind::Pod, meta.namespace_, meta.name);
     if (!stored || (*stored)->metadata.uid != meta.uid) {
       free_pod(world, p);
       continue;
@@ -164,8 +163,7 @@ void NodeFleet::adopt_pods(sim::World& world, NodeIndex n) {
       }
     }
     begin(world, p, pod.admitted ? Op::kDirs : Op::kDispatch,
-          options_.config.pod_dispatch.at(
-              pod_draw(world, pod, kDrawDispatch, machines_[n].boots)));
+          options_.config.pod_dispatch.at(pod_draw(world, pod, kDrawDispatch, machines_[n].boots)));
   }
   std::vector<api::ObjectRef> mine;
   for (const api::ObjectRef& object : api.store().list(api::Kind::Pod)) {
@@ -643,9 +641,9 @@ void NodeFleet::next_step(sim::World& world, uint32_t p) {
     }
     pod.op = Op::kRestartKill;
     pod.op_container = c;
-    stop_container(world, c, Duration::seconds(grace),
-                   fmt::format("Container {} failed {} probe, will be restarted",
-                               spec.name.view(), which));
+    stop_container(
+        world, c, Duration::seconds(grace),
+        fmt::format("Container {} failed {} probe, will be restarted", spec.name.view(), which));
     return;
   }
   const bool was_initialized = pod.initialized;
@@ -751,16 +749,14 @@ void NodeFleet::terminate(sim::World& world, uint32_t p, Duration grace) {
     Ending& ending = pod.ending.edit();
     if (pod.stopped || grace >= ending.grace) return;
     ending.grace = grace;
-    ending.kill_at =
-        std::min(ending.kill_at, now + std::max(grace, options_.config.minimum_grace));
+    ending.kill_at = std::min(ending.kill_at, now + std::max(grace, options_.config.minimum_grace));
     for (const uint32_t c : pod.containers) {
       ContainerRuntime& container = containers_[c];
       if (container.state != RunState::kRunning || !container.got_sigterm) continue;
       Stop& stop = container.stop.edit();
       world.cancel(stop.kill_event);
       stop.kill_event =
-          world.schedule(std::max(ending.kill_at, now), id(), kSigkill, c,
-                         container.process());
+          world.schedule(std::max(ending.kill_at, now), id(), kSigkill, c, container.process());
     }
     return;
   }
@@ -867,8 +863,8 @@ void NodeFleet::sigterm(sim::World& world, uint32_t slot) {
   tell_container(world, slot, ContainerChange::kTerminating);
 }
 
-void NodeFleet::end_pod(sim::World& world, uint32_t p, std::string_view reason,
-                        std::string message, Duration grace) {
+void NodeFleet::end_pod(sim::World& world, uint32_t p, std::string_view reason, std::string message,
+                        Duration grace) {
   PodRuntime& pod = pods_[p];
   Ending& ending = pod.ending.edit();
   ending.reason = reason;

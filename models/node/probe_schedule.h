@@ -33,8 +33,8 @@ enum class ProbeResult : uint8_t { kUnknown, kSuccess, kFailure };
 
 struct ProbeState {
   ProbeResult result = ProbeResult::kUnknown;
-  bool last_ok = false;   // outcome of the latest tick; meaningless while run is 0
-  int32_t run = 0;        // how many ticks in a row had it (saturating)
+  bool last_ok = false;    // outcome of the latest tick; meaningless while run is 0
+  int32_t run = 0;         // how many ticks in a row had it (saturating)
   sim::SimTime next_tick;  // first tick not counted yet
 };
 

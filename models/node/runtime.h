@@ -42,8 +42,8 @@ struct ProbeRuntime {
   sim::EventId event;    // the next tick that matters: a flip, or a failure worth an event
   sim::SimTime tick;     // which tick that is
   int32_t reported = 0;  // failures reported as events in this incarnation
-  bool used = false;    // the container declares it
-  bool active = false;  // running now: between start (or startup success) and the end
+  bool used = false;     // the container declares it
+  bool active = false;   // running now: between start (or startup success) and the end
 };
 
 // The outcome of a probe as a fault forces it.
@@ -56,10 +56,10 @@ struct ForcedProbe {
 // scraped the node.
 struct CpuMeter {
   static constexpr int64_t kMicro = 1'000'000;
-  int64_t core_ns = 0;     // whole core-nanoseconds used until `since`
-  int64_t at_start = 0;    // the same when the present process started
-  int32_t remainder = 0;   // millionths of one
-  int32_t scrape = -1;     // number of the last scrape at or before `since`; -1: none
+  int64_t core_ns = 0;    // whole core-nanoseconds used until `since`
+  int64_t at_start = 0;   // the same when the present process started
+  int32_t remainder = 0;  // millionths of one
+  int32_t scrape = -1;    // number of the last scrape at or before `since`; -1: none
   sim::SimTime since;
   MicroCores rate;
   std::array<int64_t, 2> sample{};         // core_ns at scrape - 1 and scrape
@@ -81,7 +81,7 @@ inline int64_t usage_at(const CpuMeter& meter, sim::SimTime at) {
 struct Setbacks {
   api::Str waiting_reason;  // shown; empty: ContainerCreating or PodInitializing
   api::Str waiting_message;
-  api::Str next_reason;     // shown from the next sync on (the kubelet's reason cache)
+  api::Str next_reason;  // shown from the next sync on (the kubelet's reason cache)
   api::Str next_message;
   Backoff crash_backoff;
   Backoff image_backoff;
@@ -158,7 +158,7 @@ enum class Op : uint8_t {
   kDirs,
   kVolumes,
   kSandbox,
-  kImage,   // checking or pulling
+  kImage,  // checking or pulling
   kCreate,
   kStart,
   kPostStart,
@@ -199,9 +199,9 @@ struct PodRuntime {
   bool has_start_time = false;
 
   bool terminating = false;
-  bool stopped = false;    // no container runs and none will
-  bool api_gone = false;   // the object was removed
-  bool deleting = false;   // our own final DELETE is under way
+  bool stopped = false;   // no container runs and none will
+  bool api_gone = false;  // the object was removed
+  bool deleting = false;  // our own final DELETE is under way
   bool forced_failed = false;
   bool disruption = false;  // DisruptionTarget by TerminationByKubelet
   bool status_queued = false;
@@ -221,8 +221,8 @@ struct PodRuntime {
   uint32_t statuses = 0;  // status writes begun
 
   api::Ref<const api::Pod> object;  // as last seen
-  uint64_t entity = 0;  // key of its draws
-  api::List<uint32_t> containers;  // slots: init containers, then app containers
+  uint64_t entity = 0;              // key of its draws
+  api::List<uint32_t> containers;   // slots: init containers, then app containers
   sim::EventId op_event;
   sim::EventId retry_event;
   sim::SimTime round_retry_at;  // earliest end of a back-off met in this round
@@ -262,11 +262,11 @@ struct Machine {
   api::Str ip;
   api::List<api::HostIP> ips;
   CpuHost cpu{MicroCores{}};
-  std::vector<uint32_t> pods;  // slots, in order of arrival
+  std::vector<uint32_t> pods;      // slots, in order of arrival
   std::vector<uint32_t> ip_owner;  // by host part; grown on demand
   uint16_t last_ip = 1;
-  std::vector<uint64_t> images;    // hashes of the names that are on disk, sorted
-  std::deque<PullRequest> pulls;   // the first is in progress
+  std::vector<uint64_t> images;   // hashes of the names that are on disk, sorted
+  std::deque<PullRequest> pulls;  // the first is in progress
   sim::EventId pull_event;
   std::deque<uint32_t> status_queue;  // pod slots
   bool status_busy = false;

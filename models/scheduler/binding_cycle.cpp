@@ -145,10 +145,10 @@ void Scheduler::permit_timed_out(client::ControlContext& ctx, uint64_t id) {
   for (const Binding::Patience& p : it->second.waits_for) {
     if (p.until > ctx.now()) continue;
     it->second.verdict =
-        Status::unschedulable(fmt::format("rejected due to timeout after waiting {} at plugin {}",
-                                          api::format_duration(p.timeout),
-                                          profiles_[it->second.queued.profile].plugin_name(
-                                              p.plugin)))
+        Status::unschedulable(
+            fmt::format("rejected due to timeout after waiting {} at plugin {}",
+                        api::format_duration(p.timeout),
+                        profiles_[it->second.queued.profile].plugin_name(p.plugin)))
             .set_plugin(p.plugin);
     break;
   }
@@ -189,8 +189,7 @@ void Scheduler::hear_permits(client::ControlContext& ctx) {
   }
 }
 
-void Scheduler::pre_bind(client::ControlContext& ctx, uint64_t id,
-                         const client::Outcome* outcome) {
+void Scheduler::pre_bind(client::ControlContext& ctx, uint64_t id, const client::Outcome* outcome) {
   const auto it = bindings_.find(id);
   if (it == bindings_.end()) return;
   Binding& b = it->second;
@@ -211,8 +210,7 @@ void Scheduler::pre_bind(client::ControlContext& ctx, uint64_t id,
     }
     if (s.ok()) continue;
     if (!s.is_rejected()) {
-      s = Status::error(
-          fmt::format("running PreBind plugin \"{}\": {}", p->name(), s.message()));
+      s = Status::error(fmt::format("running PreBind plugin \"{}\": {}", p->name(), s.message()));
     }
     Binding failed = std::move(b);
     bindings_.erase(it);
@@ -243,9 +241,9 @@ void Scheduler::bound(client::ControlContext& ctx, Binding b, const client::Outc
   }
   const PodInfo& pod = *b.assumed;
   cluster_.finish_binding(pod.uid());
-  recorder_.event_v1(ctx, *pod.pod, "Normal", "Scheduled", "Binding",
-                     fmt::format("Successfully assigned {} to {}", pod.key(),
-                                 pod.node_name.view()));
+  recorder_.event_v1(
+      ctx, *pod.pod, "Normal", "Scheduled", "Binding",
+      fmt::format("Successfully assigned {} to {}", pod.key(), pod.node_name.view()));
   for (Plugin* p : profiles_[b.queued.profile].at(kPostBind)) {
     p->post_bind(ctx, pod, pod.node_name);
   }

@@ -152,8 +152,8 @@ void Reader::check_percentage(const std::optional<int32_t>& p, const std::string
 
 void Reader::check_globals(const file::KubeSchedulerConfiguration& c) {
   if (c.client_connection.burst < 0) {
-    error("clientConnection.burst", fmt::format("Invalid value: {}: must be non-negative",
-                                                c.client_connection.burst));
+    error("clientConnection.burst",
+          fmt::format("Invalid value: {}: must be non-negative", c.client_connection.burst));
   }
   const file::LeaderElectionConfiguration& l = c.leader_election;
   if (l.leader_elect.value_or(true)) {
@@ -198,10 +198,9 @@ void Reader::check_globals(const file::KubeSchedulerConfiguration& c) {
           fmt::format("Invalid value: {}: must be greater than 0", initial));
   }
   if (max < initial) {
-    error("podMaxBackoffSeconds",
-          fmt::format("Invalid value: {}: must be greater than or equal to "
-                      "PodInitialBackoffSeconds",
-                      max));
+    error("podMaxBackoffSeconds", fmt::format("Invalid value: {}: must be greater than or equal to "
+                                              "PodInitialBackoffSeconds",
+                                              max));
   }
 }
 
@@ -304,11 +303,10 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
         error(where, fmt::format("{} \"{}\" does not exist", point.interface, name));
         unknown.insert(std::string(name));
       } else if ((points_of(name) & point.point) == 0) {
-        error(where, fmt::format("plugin \"{}\" does not extend {} plugin", name,
-                                 point.interface));
+        error(where, fmt::format("plugin \"{}\" does not extend {} plugin", name, point.interface));
       } else if (!seen.insert(name).second) {
-        error(where, fmt::format("plugin \"{}\" already registered as \"{}\"", name,
-                                 point.interface));
+        error(where,
+              fmt::format("plugin \"{}\" already registered as \"{}\"", name, point.interface));
       }
     }
   }
@@ -324,8 +322,8 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
     } else if (!seen.insert(name).second) {
       for (const Point& point : kAllPoints) {
         if ((points_of(name) & point.point) == 0) continue;
-        error(where, fmt::format("plugin \"{}\" already registered as \"{}\"", name,
-                                 point.interface));
+        error(where,
+              fmt::format("plugin \"{}\" already registered as \"{}\"", name, point.interface));
         break;
       }
     }
@@ -404,8 +402,8 @@ void Reader::fit_args(const std::string& path, NodeResourcesFitArgs* out) {
 }
 
 void Reader::balanced_args(const std::string& path, NodeResourcesBalancedAllocationArgs* out) {
-  const auto f = args<file::NodeResourcesBalancedAllocationFile>(
-      "NodeResourcesBalancedAllocation", path);
+  const auto f =
+      args<file::NodeResourcesBalancedAllocationFile>("NodeResourcesBalancedAllocation", path);
   out->resources = resources_of(f.resources, out->resources);
   api::ValidateContext c;
   c.errors = validate(*out);
@@ -521,12 +519,12 @@ SchedulerOptions Reader::read() {
   const std::string_view version = tree_["apiVersion"].as_view();
   const std::string_view kind = tree_["kind"].as_view();
   if (version != kVersion || kind != "KubeSchedulerConfiguration") {
-    diagnostics_.error(
-        tree_.position(), "",
-        kind.empty() ? "Object 'Kind' is missing"
-                     : fmt::format("no kind \"{}\" is registered for version \"{}\"; use {} "
-                                   "KubeSchedulerConfiguration",
-                                   kind, version, kVersion));
+    diagnostics_.error(tree_.position(), "",
+                       kind.empty()
+                           ? "Object 'Kind' is missing"
+                           : fmt::format("no kind \"{}\" is registered for version \"{}\"; use {} "
+                                         "KubeSchedulerConfiguration",
+                                         kind, version, kVersion));
     return out;
   }
   auto c = decode<file::KubeSchedulerConfiguration>(tree_, "");

@@ -47,8 +47,7 @@ inline constexpr Points kBind = 1U << 10;
 inline constexpr Points kPostBind = 1U << 11;
 inline constexpr size_t kPointCount = 12;
 // Those at which a plugin can reject a pod.
-inline constexpr Points kRejecting =
-    kPreEnqueue | kPreFilter | kFilter | kReserve | kPermit;
+inline constexpr Points kRejecting = kPreEnqueue | kPreFilter | kFilter | kReserve | kPermit;
 std::string_view point_name(Points single);
 
 // Something a plugin keeps for one cycle.

@@ -132,9 +132,9 @@ Errors validate(const NodeAffinityArgs& args) {
   const api::NodeAffinity& a = *args.added_affinity;
   if (const auto& required = a.required_during_scheduling_ignored_during_execution) {
     for (size_t i = 0; i < required->node_selector_terms.size(); ++i) {
-      check(required->node_selector_terms[i],
-            at("addedAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms",
-               i));
+      check(
+          required->node_selector_terms[i],
+          at("addedAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms", i));
     }
   }
   const auto& preferred = a.preferred_during_scheduling_ignored_during_execution;

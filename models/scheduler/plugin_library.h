@@ -31,9 +31,9 @@ RegisterPlugins load_plugins(const std::string& path, std::string* error);
 
 }  // namespace mainspring::scheduler
 
-#define MAINSPRING_SCHEDULER_PLUGINS(function)                                               \
-  extern "C" const mainspring::scheduler::PluginModule* mainspring_scheduler_plugins_v1() {  \
-    static constexpr mainspring::scheduler::PluginModule kModule = {                         \
-        mainspring::scheduler::kPluginApiVersion, __VERSION__, function};                    \
-    return &kModule;                                                                         \
+#define MAINSPRING_SCHEDULER_PLUGINS(function)                                              \
+  extern "C" const mainspring::scheduler::PluginModule* mainspring_scheduler_plugins_v1() { \
+    static constexpr mainspring::scheduler::PluginModule kModule = {                        \
+        mainspring::scheduler::kPluginApiVersion, __VERSION__, function};                   \
+    return &kModule;                                                                        \
   }

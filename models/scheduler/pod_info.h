@@ -110,8 +110,8 @@ struct PodInfo {
   api::Ref<const PodTemplate> t;
   api::Str node_name;  // spec.nodeName, or the node it is assumed on
   bool terminating = false;
-  bool has_claims = false;  // a volume is a claim, or makes one (generic ephemeral)
-  bool has_disks = false;   // a volume is one of the in-tree kinds that sit inline in a pod
+  bool has_claims = false;    // a volume is a claim, or makes one (generic ephemeral)
+  bool has_disks = false;     // a volume is one of the in-tree kinds that sit inline in a pod
   api::Opt<Resized> resized;  // of pods whose statuses say something else than the spec
 
   const api::Str& uid() const { return pod->metadata.uid; }

@@ -26,9 +26,8 @@ bool valid_label_value(std::string_view v) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   if (!alnum(v.front()) || !alnum(v.back())) return false;
-  return std::all_of(v.begin(), v.end(), [&](char c) {
-    return alnum(c) || c == '-' || c == '_' || c == '.';
-  });
+  return std::all_of(v.begin(), v.end(),
+                     [&](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
 std::vector<api::Str> copy(const api::List<api::Str>& values) {
@@ -121,8 +120,7 @@ void Selector::require_equal(api::Str key, api::Str value) {
 
 void Selector::add(const Selector& other) {
   nothing_ = nothing_ || other.nothing_;
-  requirements_.insert(requirements_.end(), other.requirements_.begin(),
-                       other.requirements_.end());
+  requirements_.insert(requirements_.end(), other.requirements_.begin(), other.requirements_.end());
 }
 
 NodeTerm NodeTerm::of(const api::NodeSelectorTerm& term) {

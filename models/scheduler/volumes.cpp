@@ -11,7 +11,7 @@ namespace mainspring::scheduler {
 
 namespace {
 struct InTree {
-  std::string_view field;   // of a volume source
+  std::string_view field;  // of a volume source
   std::string_view plugin;
   std::string_view driver;  // empty: the migration is off by default, or counts elsewhere
 };
@@ -42,8 +42,8 @@ std::string gce_handle(std::string_view disk, const api::StrMap& labels) {
     return fmt::format("projects/UNSPECIFIED/regions/{}/disks/{}",
                        first.substr(0, first.rfind('-')), disk);
   }
-  return fmt::format("projects/UNSPECIFIED/zones/{}/disks/{}",
-                     zone.empty() ? "UNSPECIFIED" : zone, disk);
+  return fmt::format("projects/UNSPECIFIED/zones/{}/disks/{}", zone.empty() ? "UNSPECIFIED" : zone,
+                     disk);
 }
 }  // namespace
 
@@ -97,8 +97,7 @@ std::optional<CsiVolume> as_csi(const api::Json& kept, const api::StrMap& labels
   return CsiVolume{driver, kept["azureDisk"]["diskURI"].as_str().str()};
 }
 
-bool allows_topology(const api::List<api::TopologySelectorTerm>& terms,
-                     const api::StrMap& labels) {
+bool allows_topology(const api::List<api::TopologySelectorTerm>& terms, const api::StrMap& labels) {
   if (terms.empty()) return true;
   return std::any_of(terms.begin(), terms.end(), [&](const api::TopologySelectorTerm& term) {
     const auto& all = term.match_label_expressions;

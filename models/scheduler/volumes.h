@@ -16,8 +16,7 @@
 namespace mainspring::scheduler {
 
 // On CSINode: the in-tree plugins whose volumes a node's drivers serve.
-inline constexpr std::string_view kMigratedPlugins =
-    "storage.alpha.kubernetes.io/migrated-plugins";
+inline constexpr std::string_view kMigratedPlugins = "storage.alpha.kubernetes.io/migrated-plugins";
 
 // Whether a volume of the pod stands for the claim.
 bool uses_claim(const api::Pod& pod, const api::ObjectMeta& claim);

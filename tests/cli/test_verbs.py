@@ -202,9 +202,7 @@ def test_completion_scripts_parse(mainspring, shell):
     script = mainspring("completion", shell)
     assert script.returncode == 0 and "validate" in script.stdout
     if subprocess.run(["which", shell], capture_output=True).returncode == 0:
-        parsed = subprocess.run(
-            [shell, "-n"], input=script.stdout, capture_output=True, text=True
-        )
+        parsed = subprocess.run([shell, "-n"], input=script.stdout, capture_output=True, text=True)
         assert parsed.returncode == 0, parsed.stderr
 
 

@@ -16,9 +16,9 @@ using client::Verb;
 using client::WatchType;
 
 namespace {
-constexpr std::string_view kVerbs[] = {"get",    "list",   "create", "update", "status",
-                                       "status", "patch",  "status", "scale",  "delete",
-                                       "delete-all", "bind", "evict",  "finalize"};
+constexpr std::string_view kVerbs[] = {"get",        "list",  "create", "update",  "status",
+                                       "status",     "patch", "status", "scale",   "delete",
+                                       "delete-all", "bind",  "evict",  "finalize"};
 
 Outcome failure(int16_t code, std::string_view reason, std::string_view message) {
   Outcome o;
@@ -92,9 +92,8 @@ void FakeCluster::start() {
   for (const auto& [key, object] : std::map<Name, api::ObjectRef>(store_)) {
     for (size_t i = 0; i < loops_.size(); ++i) {
       const auto watched = loops_[i]->watches();
-      const bool hears = std::any_of(watched.begin(), watched.end(), [&](const auto& w) {
-        return w.kind == object->kind;
-      });
+      const bool hears = std::any_of(watched.begin(), watched.end(),
+                                     [&](const auto& w) { return w.kind == object->kind; });
       if (hears) loops_[i]->on_watch(*contexts_[i], {WatchType::kAdded, object, {}});
     }
   }
@@ -196,9 +195,9 @@ Outcome FakeCluster::write(const Request& r, const api::ObjectRef& old) {
   Outcome o;
   o.code = 200;
   o.object = next;
-  const bool last_finalizer =
-      !next->metadata.deletion_timestamp.is_zero() && next->metadata.finalizers.empty() &&
-      !old->metadata.finalizers.empty();
+  const bool last_finalizer = !next->metadata.deletion_timestamp.is_zero() &&
+                              next->metadata.finalizers.empty() &&
+                              !old->metadata.finalizers.empty();
   change(last_finalizer ? WatchType::kDeleted : WatchType::kModified, o.object);
   return o;
 }
@@ -241,8 +240,8 @@ Outcome FakeCluster::carry_out(const Request& r) {
   if (r.verb != Verb::kDelete) return write(r, old);
   const bool foreground = r.propagation == client::Propagation::kForeground;
   const bool orphan = r.propagation == client::Propagation::kOrphan;
-  const bool graceful = graceful_pods && r.kind == api::Kind::Pod &&
-                        r.grace_period_seconds.value_or(30) != 0;
+  const bool graceful =
+      graceful_pods && r.kind == api::Kind::Pod && r.grace_period_seconds.value_or(30) != 0;
   if (!foreground && !orphan && !graceful && old->metadata.finalizers.empty()) {
     change(WatchType::kDeleted, old);
     return o;
@@ -267,9 +266,9 @@ void FakeCluster::log(const Request& r, const Outcome& o) {
     return;
   }
   const api::Str name = !o.object ? r.name : o.object->metadata.name;
-  std::string line = fmt::format("{} {} {}{}{}", kVerbs[static_cast<size_t>(r.verb)],
-                                 api::kind_info(r.kind).name, r.ns.view(), r.ns.empty() ? "" : "/",
-                                 name.view());
+  std::string line =
+      fmt::format("{} {} {}{}{}", kVerbs[static_cast<size_t>(r.verb)], api::kind_info(r.kind).name,
+                  r.ns.view(), r.ns.empty() ? "" : "/", name.view());
   if (r.body && r.kind == api::Kind::ReplicaSet && r.verb != Verb::kUpdateStatus) {
     const auto& replicas = api::as<api::ReplicaSet>(*r.body).spec.replicas;
     line += fmt::format(" replicas={}", replicas.value_or(1));

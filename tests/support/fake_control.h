@@ -26,8 +26,8 @@ class FakeControl final : public client::ControlContext {
   };
 
   api::Time time = api::Time::from_unix_seconds(1'700'000'000);
-  std::vector<Sent> sent;      // every request, in order; the test may clear it
-  std::vector<Timer> timers;   // those armed, in order of setting
+  std::vector<Sent> sent;     // every request, in order; the test may clear it
+  std::vector<Timer> timers;  // those armed, in order of setting
   std::vector<client::PodMetrics> metrics;
   uint64_t random_word = 0;
 
@@ -38,9 +38,7 @@ class FakeControl final : public client::ControlContext {
       for (const client::IndexBy i : w.indexes) c.add_index(i);
     }
   }
-  client::Cache& writable(api::Kind kind) {
-    return caches_.try_emplace(kind, kind).first->second;
-  }
+  client::Cache& writable(api::Kind kind) { return caches_.try_emplace(kind, kind).first->second; }
   // Changes a cache without telling anybody.
   client::WatchEvent apply(client::WatchType type, api::ObjectRef object) {
     const api::Kind kind = object->kind;

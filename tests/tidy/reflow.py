@@ -3,6 +3,7 @@
 
 Usage: reflow.py FILE... Code blocks, tables, headings and HTML are not touched.
 """
+
 import re
 import sys
 import textwrap

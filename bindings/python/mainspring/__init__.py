@@ -291,9 +291,7 @@ class Scenario:
         return f"<mainspring.Scenario {self.name} {self.horizon:g} s, {self._core.objects} objects>"
 
 
-def load(
-    path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None
-) -> Scenario:
+def load(path: str | os.PathLike[str], overrides: Mapping[str, object] | None = None) -> Scenario:
     """Reads a scenario file and the manifests that it names.
 
     ``overrides`` are as ``--set`` on the command line, of Python's types:

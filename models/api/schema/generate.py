@@ -16,23 +16,68 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # In the order of their dependencies; Kind numbers follow it.
-PACKAGES = ["meta", "core", "apps", "batch", "autoscaling", "policy", "scheduling", "storage",
-            "coordination", "discovery"]
+PACKAGES = [
+    "meta",
+    "core",
+    "apps",
+    "batch",
+    "autoscaling",
+    "policy",
+    "scheduling",
+    "storage",
+    "coordination",
+    "discovery",
+]
 
 SCALARS = {
-    "string": ("Str", "kString"), "bool": ("bool", "kBool"), "int32": ("int32_t", "kInt32"),
-    "int64": ("int64_t", "kInt64"), "double": ("double", "kDouble"),
-    "Quantity": ("Quantity", "kQuantity"), "IntOrString": ("IntOrString", "kIntOrString"),
-    "Time": ("Time", "kTime"), "MicroTime": ("Time", "kMicroTime"), "Json": ("Json", "kJson"),
+    "string": ("Str", "kString"),
+    "bool": ("bool", "kBool"),
+    "int32": ("int32_t", "kInt32"),
+    "int64": ("int64_t", "kInt64"),
+    "double": ("double", "kDouble"),
+    "Quantity": ("Quantity", "kQuantity"),
+    "IntOrString": ("IntOrString", "kIntOrString"),
+    "Time": ("Time", "kTime"),
+    "MicroTime": ("Time", "kMicroTime"),
+    "Json": ("Json", "kJson"),
 }
 ZERO = {"bool": " = false", "int32": " = 0", "int64": " = 0", "double": " = 0"}
-KEYWORDS = {"template", "operator", "namespace", "default", "continue", "class", "export", "new",
-            "delete", "private", "public", "static", "union", "register", "auto", "signed"}
-FLAGS = {"required": "kRequired", "always": "kAlways", "set": "kSet", "retainKeys": "kRetainKeys",
-         "replace": "kReplace", "number": "kNumber"}
-FORMATS = ["dns_label", "dns_subdomain", "port", "port_name", "labels", "annotations",
-           "qualified_name", "label_value"]
-
+KEYWORDS = {
+    "template",
+    "operator",
+    "namespace",
+    "default",
+    "continue",
+    "class",
+    "export",
+    "new",
+    "delete",
+    "private",
+    "public",
+    "static",
+    "union",
+    "register",
+    "auto",
+    "signed",
+}
+FLAGS = {
+    "required": "kRequired",
+    "always": "kAlways",
+    "set": "kSet",
+    "retainKeys": "kRetainKeys",
+    "replace": "kReplace",
+    "number": "kNumber",
+}
+FORMATS = [
+    "dns_label",
+    "dns_subdomain",
+    "port",
+    "port_name",
+    "labels",
+    "annotations",
+    "qualified_name",
+    "label_value",
+]
 
 
 class SchemaError(Exception):
@@ -191,9 +236,11 @@ class Schema:
         """Whether the struct or anything in it can need a default."""
         if s.name not in self.defaulted:
             self.defaulted[s.name] = s.defaults or any(
-                f.default is not None or (f.shape == "kMap" and f.base == "Quantity") or
-                (f.base in self.structs and self.has_defaults(self.structs[f.base]))
-                for f in s.fields)
+                f.default is not None
+                or (f.shape == "kMap" and f.base == "Quantity")
+                or (f.base in self.structs and self.has_defaults(self.structs[f.base]))
+                for f in s.fields
+            )
         return self.defaulted[s.name]
 
     def cpp_type(self, f):
@@ -228,8 +275,12 @@ def make_header(schema, package, namespace="api"):
             if other != package:
                 includes.add(f"models/api/types/{other}.h")
     out.append("#include <cstdint>\n#include <optional>\n#include <string_view>\n\n")
-    for h in ["models/api/int_or_string.h", "models/api/json.h", "models/api/quantity.h",
-              "models/api/value.h"]:
+    for h in [
+        "models/api/int_or_string.h",
+        "models/api/json.h",
+        "models/api/quantity.h",
+        "models/api/value.h",
+    ]:
         includes.add(h)
     if has_kinds:
         includes.add("models/api/object.h")
@@ -237,8 +288,10 @@ def make_header(schema, package, namespace="api"):
     if namespace == "api":
         out.append("\nnamespace mainspring::api {\n\nstruct TypeInfo;\n")
     else:
-        out.append("\nnamespace mainspring::api {\nstruct TypeInfo;\n}\n\n"
-                   f"namespace mainspring::{namespace} {{\n\nusing namespace mainspring::api;\n")
+        out.append(
+            "\nnamespace mainspring::api {\nstruct TypeInfo;\n}\n\n"
+            f"namespace mainspring::{namespace} {{\n\nusing namespace mainspring::api;\n"
+        )
     for name, values in schema.enums.items():
         if schema.enum_package[name] != package:
             continue
@@ -255,9 +308,11 @@ def make_header(schema, package, namespace="api"):
         base = " final : Object" if s.is_kind else ""
         out.append(f"struct {s.name}{base} {{\n  static const TypeInfo kType;\n")
         if s.is_kind:
-            out.append(f"  static constexpr Kind kKind = Kind::{s.name};\n"
-                       f"  {s.name}() : Object(kKind) {{}}\n"
-                       f"  {s.name}(const {s.name}&);\n  ~{s.name}() override;\n\n")
+            out.append(
+                f"  static constexpr Kind kKind = Kind::{s.name};\n"
+                f"  {s.name}() : Object(kKind) {{}}\n"
+                f"  {s.name}(const {s.name}&);\n  ~{s.name}() override;\n\n"
+            )
         for f in in_memory_order(schema, s.fields):
             if f.doc and namespace != "api":
                 out.append(f"  // {f.doc}.\n")
@@ -266,14 +321,20 @@ def make_header(schema, package, namespace="api"):
                 zero = " = {}"
             out.append(f"  {schema.cpp_type(f)} {f.cpp}{zero};\n")
         if s.is_kind:
-            same = " && ".join(["a.metadata == b.metadata"] +
-                               [f"a.{f.cpp} == b.{f.cpp}" for f in s.fields] +
-                               ["a.extra == b.extra"])
-            out.append(f"\n  friend bool operator==(const {s.name}& a, const {s.name}& b) {{\n"
-                       f"    return {same};\n  }}\n")
+            same = " && ".join(
+                ["a.metadata == b.metadata"]
+                + [f"a.{f.cpp} == b.{f.cpp}" for f in s.fields]
+                + ["a.extra == b.extra"]
+            )
+            out.append(
+                f"\n  friend bool operator==(const {s.name}& a, const {s.name}& b) {{\n"
+                f"    return {same};\n  }}\n"
+            )
         else:
-            out.append("  Json extra = {};  // fields that this schema does not know\n\n"
-                       f"  bool operator==(const {s.name}&) const = default;\n")
+            out.append(
+                "  Json extra = {};  // fields that this schema does not know\n\n"
+                f"  bool operator==(const {s.name}&) const = default;\n"
+            )
         out.append("};\n")
     out.append(f"\n}}  // namespace mainspring::{namespace}\n")
     out.append(make_instantiations(schema, package, namespace, "extern template"))
@@ -300,15 +361,22 @@ def make_instantiations(schema, package, namespace, declaration):
                 boxes.add(f"{declaration} class Opt<{name}>;\n")
     if not boxes:
         return ""
-    return ("\nnamespace mainspring::api {\n" + "".join(sorted(boxes)) +
-            "}  // namespace mainspring::api\n")
+    return (
+        "\nnamespace mainspring::api {\n"
+        + "".join(sorted(boxes))
+        + "}  // namespace mainspring::api\n"
+    )
 
 
 def make_kinds(schema):
-    out = [BANNER.format("the kinds of all *.schema"), "#pragma once\n\n#include <cstdint>\n\n",
-           "namespace mainspring::api {\n\n", "// Dense, in the order of the schema.\n",
-           "enum class Kind : uint16_t {\n"
-           "  Unstructured,  // any kind that the schema does not have\n"]
+    out = [
+        BANNER.format("the kinds of all *.schema"),
+        "#pragma once\n\n#include <cstdint>\n\n",
+        "namespace mainspring::api {\n\n",
+        "// Dense, in the order of the schema.\n",
+        "enum class Kind : uint16_t {\n"
+        "  Unstructured,  // any kind that the schema does not have\n",
+    ]
     out += [f"  {k.name},\n" for k in schema.kinds]
     out.append(f"}};\ninline constexpr uint16_t kKindCount = {len(schema.kinds) + 1};\n\n")
     out.append("}  // namespace mainspring::api\n")
@@ -323,21 +391,29 @@ def make_forward(schema):
 
 
 def make_all():
-    return (BANNER.format("all *.schema") + "#pragma once\n\n" +
-            "".join(f'#include "models/api/types/{p}.h"  // IWYU pragma: export\n'
-                    for p in sorted(PACKAGES)))
+    return (
+        BANNER.format("all *.schema")
+        + "#pragma once\n\n"
+        + "".join(
+            f'#include "models/api/types/{p}.h"  // IWYU pragma: export\n' for p in sorted(PACKAGES)
+        )
+    )
 
 
 def make_hooks(schema):
-    out = [BANNER.format("the structs with `defaults` or `validate`"),
-           "// What a line of the schema cannot say is written by hand in defaults.cpp and\n"
-           "// validate.cpp, one overload for every struct marked so.\n"
-           "#pragma once\n\n#include \"models/api/types/forward.h\"\n\n"
-           "namespace mainspring::api {\n\nclass ValidateContext;\n\n"]
+    out = [
+        BANNER.format("the structs with `defaults` or `validate`"),
+        "// What a line of the schema cannot say is written by hand in defaults.cpp and\n"
+        "// validate.cpp, one overload for every struct marked so.\n"
+        '#pragma once\n\n#include "models/api/types/forward.h"\n\n'
+        "namespace mainspring::api {\n\nclass ValidateContext;\n\n",
+    ]
     for s in schema.structs.values():
         if s.defaults:
-            out.append(f"bool needs_defaults(const {s.name}& value);\n"
-                       f"void default_fields({s.name}& value);\n")
+            out.append(
+                f"bool needs_defaults(const {s.name}& value);\n"
+                f"void default_fields({s.name}& value);\n"
+            )
     out.append("\n")
     for s in schema.structs.values():
         if s.validate:
@@ -348,12 +424,14 @@ def make_hooks(schema):
 
 def make_descriptors(schema, package, prefix="models/api/types", namespace="api"):
     structs = schema.sorted_structs(package)
-    out = [BANNER.format(package + ".schema"),
-           '#include <cstddef>\n\n#include "models/api/descriptor_ops.h"\n'
-           f'#include "models/api/types/hooks.h"\n#include "{prefix}/{package}.h"\n\n',
-           "// Objects have a base class; every compiler that builds this lays them out plainly.\n"
-           "#pragma GCC diagnostic ignored \"-Winvalid-offsetof\"\n\n"
-           f"namespace mainspring::{namespace} {{\n\n"]
+    out = [
+        BANNER.format(package + ".schema"),
+        '#include <cstddef>\n\n#include "models/api/descriptor_ops.h"\n'
+        f'#include "models/api/types/hooks.h"\n#include "{prefix}/{package}.h"\n\n',
+        "// Objects have a base class; every compiler that builds this lays them out plainly.\n"
+        '#pragma GCC diagnostic ignored "-Winvalid-offsetof"\n\n'
+        f"namespace mainspring::{namespace} {{\n\n",
+    ]
     used = set()
     for s in structs:
         for f in s.fields:
@@ -373,9 +451,12 @@ def make_descriptors(schema, package, prefix="models/api/types", namespace="api"
         out.append(f"\nstatic constexpr FieldInfo k{s.name}Fields[] = {{\n")
         for f in fields:
             flags = " | ".join(f"FieldInfo::{x}" for x in f.flags) or "0"
-            parts = [f".name = {quote(f.json)}",
-                     f".offset = offsetof({s.name}, {f.cpp})",
-                     f".type = FieldType::{schema.field_type(f)}", f".shape = Shape::{f.shape}"]
+            parts = [
+                f".name = {quote(f.json)}",
+                f".offset = offsetof({s.name}, {f.cpp})",
+                f".type = FieldType::{schema.field_type(f)}",
+                f".shape = Shape::{f.shape}",
+            ]
             if f.format:
                 parts.append(f".format = Format::{f.format}")
             if f.flags:
@@ -405,18 +486,24 @@ def make_descriptors(schema, package, prefix="models/api/types", namespace="api"
         out.append("};\n" if fields else "")
         kept = "{}"
         if s.kept:
-            out.append(f"static constexpr std::string_view k{s.name}Kept[] = {{" +
-                       ", ".join(quote(k) for k in s.kept) + "};\n")
+            out.append(
+                f"static constexpr std::string_view k{s.name}Kept[] = {{"
+                + ", ".join(quote(k) for k in s.kept)
+                + "};\n"
+            )
             kept = f"k{s.name}Kept"
         needs, hook = "nullptr", "nullptr"
         if s.defaults:
-            needs = (f"[](const void* p) {{ "
-                     f"return needs_defaults(*static_cast<const {s.name}*>(p)); }}")
+            needs = (
+                f"[](const void* p) {{ return needs_defaults(*static_cast<const {s.name}*>(p)); }}"
+            )
             hook = f"[](void* p) {{ default_fields(*static_cast<{s.name}*>(p)); }}"
         check = "nullptr"
         if s.validate:
-            check = (f"[](const void* p, ValidateContext& c) {{ "
-                     f"validate_fields(*static_cast<const {s.name}*>(p), c); }}")
+            check = (
+                f"[](const void* p, ValidateContext& c) {{ "
+                f"validate_fields(*static_cast<const {s.name}*>(p), c); }}"
+            )
         out.append(
             f"constinit const TypeInfo {s.name}::kType{{\n"
             f"    .name = {quote(s.name)}, .doc = {quote(s.doc)}, .size = sizeof({s.name}),\n"
@@ -424,10 +511,13 @@ def make_descriptors(schema, package, prefix="models/api/types", namespace="api"
             f".fields = {'k' + s.name + 'Fields' if fields else '{}'}, .kept = {kept},\n"
             f"    .has_defaults = {'true' if schema.has_defaults(s) else 'false'},\n"
             f"    .needs_defaults = {needs},\n    .defaults = {hook},\n"
-            f"    .validate = {check}}};\n")
+            f"    .validate = {check}}};\n"
+        )
         if s.is_kind:
-            out.append(f"{s.name}::{s.name}(const {s.name}&) = default;\n"
-                       f"{s.name}::~{s.name}() = default;\n")
+            out.append(
+                f"{s.name}::{s.name}(const {s.name}&) = default;\n"
+                f"{s.name}::~{s.name}() = default;\n"
+            )
     out.append(f"\n}}  // namespace mainspring::{namespace}\n")
     out.append(make_instantiations(schema, package, namespace, "template"))
     return "".join(out)
@@ -437,43 +527,59 @@ def make_kind_table(schema):
     def strings(values):
         return "{" + ", ".join(quote(v) for v in values) + "}"
 
-    out = [BANNER.format("the kinds of all *.schema"),
-           '#include "models/api/descriptor_ops.h"\n#include "models/api/object.h"\n'
-           '#include "models/api/types/all.h"\n\n'
-           "namespace mainspring::api {\n\nnamespace {\n\n"]
+    out = [
+        BANNER.format("the kinds of all *.schema"),
+        '#include "models/api/descriptor_ops.h"\n#include "models/api/object.h"\n'
+        '#include "models/api/types/all.h"\n\n'
+        "namespace mainspring::api {\n\nnamespace {\n\n",
+    ]
     for k in schema.kinds:
         for name, values in (("Short", k.short), ("Also", k.also)):
             if values:
                 out.append(f"constexpr std::string_view k{k.name}{name}[] = {strings(values)};\n")
         if k.removed:
-            pairs = ", ".join("{%s, %s}" % tuple(quote(x) for x in r.rsplit(":", 1))
-                              for r in k.removed)
+            pairs = ", ".join(
+                "{%s, %s}" % tuple(quote(x) for x in r.rsplit(":", 1)) for r in k.removed
+            )
             out.append(f"constexpr RemovedVersion k{k.name}Removed[] = {{{pairs}}};\n")
-    out.append("\ntemplate <class T>\nRef<Object> make_object() {\n  return make<T>();\n}\n"
-               "template <class T>\nRef<Object> clone_object(const Object& o) {\n"
-               "  return clone(static_cast<const T&>(o));\n}\n"
-               "template <class T>\nbool equal_objects(const Object& a, const Object& b) {\n"
-               "  return static_cast<const T&>(a) == static_cast<const T&>(b);\n}\n"
-               "\n}  // namespace\n\n")
-    out.append("\nextern const KindInfo kKindTable[kKindCount];\n"
-               "constinit const KindInfo kKindTable[kKindCount] = {\n"
-               "    {.kind = Kind::Unstructured, .name = \"Unstructured\", "
-               ".make = &make_object<Unstructured>, .clone = &clone_object<Unstructured>, "
-               ".equal = &equal_objects<Unstructured>},\n")
+    out.append(
+        "\ntemplate <class T>\nRef<Object> make_object() {\n  return make<T>();\n}\n"
+        "template <class T>\nRef<Object> clone_object(const Object& o) {\n"
+        "  return clone(static_cast<const T&>(o));\n}\n"
+        "template <class T>\nbool equal_objects(const Object& a, const Object& b) {\n"
+        "  return static_cast<const T&>(a) == static_cast<const T&>(b);\n}\n"
+        "\n}  // namespace\n\n"
+    )
+    out.append(
+        "\nextern const KindInfo kKindTable[kKindCount];\n"
+        "constinit const KindInfo kKindTable[kKindCount] = {\n"
+        '    {.kind = Kind::Unstructured, .name = "Unstructured", '
+        ".make = &make_object<Unstructured>, .clone = &clone_object<Unstructured>, "
+        ".equal = &equal_objects<Unstructured>},\n"
+    )
     for k in schema.kinds:
         group, _, version = k.api_version.rpartition("/")
         b = lambda x: "true" if x else "false"
-        parts = [f".kind = Kind::{k.name}", f".name = {quote(k.name)}",
-                 f".api_version = {quote(k.api_version)}", f".group = {quote(group)}",
-                 f".version = {quote(version)}", f".resource = {quote(k.plural)}",
-                 f".singular = {quote(k.singular)}",
-                 f".short_names = {'k' + k.name + 'Short' if k.short else '{}'}",
-                 f".also_versions = {'k' + k.name + 'Also' if k.also else '{}'}",
-                 f".removed_versions = {'k' + k.name + 'Removed' if k.removed else '{}'}",
-                 f".namespaced = {b(not k.cluster)}", f".has_status = {b(k.status)}",
-                 f".tracks_generation = {b(k.generation)}", f".simulated = {b(k.served)}",
-                 f".type = &{k.name}::kType", f".make = &make_object<{k.name}>",
-                 f".clone = &clone_object<{k.name}>", f".equal = &equal_objects<{k.name}>"]
+        parts = [
+            f".kind = Kind::{k.name}",
+            f".name = {quote(k.name)}",
+            f".api_version = {quote(k.api_version)}",
+            f".group = {quote(group)}",
+            f".version = {quote(version)}",
+            f".resource = {quote(k.plural)}",
+            f".singular = {quote(k.singular)}",
+            f".short_names = {'k' + k.name + 'Short' if k.short else '{}'}",
+            f".also_versions = {'k' + k.name + 'Also' if k.also else '{}'}",
+            f".removed_versions = {'k' + k.name + 'Removed' if k.removed else '{}'}",
+            f".namespaced = {b(not k.cluster)}",
+            f".has_status = {b(k.status)}",
+            f".tracks_generation = {b(k.generation)}",
+            f".simulated = {b(k.served)}",
+            f".type = &{k.name}::kType",
+            f".make = &make_object<{k.name}>",
+            f".clone = &clone_object<{k.name}>",
+            f".equal = &equal_objects<{k.name}>",
+        ]
         out.append("    {" + ", ".join(parts) + "},\n")
     out.append("};\n\n}  // namespace mainspring::api\n")
     return "".join(out)
@@ -488,7 +594,7 @@ def write(path, text):
 
 
 def make_package(file, prefix, namespace):
-    package = os.path.basename(file)[:-len(".schema")]
+    package = os.path.basename(file)[: -len(".schema")]
     schema = Schema()
     PACKAGES.append(package)
     schema.by_package[package] = []
@@ -496,26 +602,38 @@ def make_package(file, prefix, namespace):
     schema.check()
     directory = os.path.join(sys.argv[1], prefix)
     write(os.path.join(directory, package + ".h"), make_header(schema, package, namespace))
-    write(os.path.join(directory, package + ".cpp"),
-          make_descriptors(schema, package, prefix, namespace))
+    write(
+        os.path.join(directory, package + ".cpp"),
+        make_descriptors(schema, package, prefix, namespace),
+    )
 
 
 def main():
     if "--package" in sys.argv:
-        make_package(*sys.argv[sys.argv.index("--package") + 1:])
+        make_package(*sys.argv[sys.argv.index("--package") + 1 :])
         return
     directory = os.path.join(sys.argv[1], "models", "api", "types")
-    names = ([f"{p}.h" for p in PACKAGES] + ["kinds.h", "forward.h", "all.h", "hooks.h"] +
-             [f"{p}.cpp" for p in PACKAGES] + ["kind_table.cpp"])
+    names = (
+        [f"{p}.h" for p in PACKAGES]
+        + ["kinds.h", "forward.h", "all.h", "hooks.h"]
+        + [f"{p}.cpp" for p in PACKAGES]
+        + ["kind_table.cpp"]
+    )
     if "--list" in sys.argv:
         print(";".join(os.path.join(directory, n) for n in names), end="")
         return
     schema = Schema()
     files = {f"{p}.h": make_header(schema, p) for p in PACKAGES}
     files.update({f"{p}.cpp": make_descriptors(schema, p) for p in PACKAGES})
-    files.update({"kinds.h": make_kinds(schema), "forward.h": make_forward(schema),
-                  "all.h": make_all(), "hooks.h": make_hooks(schema),
-                  "kind_table.cpp": make_kind_table(schema)})
+    files.update(
+        {
+            "kinds.h": make_kinds(schema),
+            "forward.h": make_forward(schema),
+            "all.h": make_all(),
+            "hooks.h": make_hooks(schema),
+            "kind_table.cpp": make_kind_table(schema),
+        }
+    )
     assert sorted(files) == sorted(names)
     for name, text in files.items():
         write(os.path.join(directory, name), text)

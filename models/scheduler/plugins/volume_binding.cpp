@@ -117,19 +117,18 @@ VolumeBinding::Claim VolumeBinding::claim(const client::ControlContext& ctx, std
       ctx.cache(api::Kind::PersistentVolumeClaim).get_ref<PersistentVolumeClaim>(ns, name);
   if (!stored || assumed_claims_.empty()) return stored;
   const auto it = assumed_claims_.find(key_of(*stored));
-  const bool current = it != assumed_claims_.end() && it->second->metadata.resource_version ==
-                                                          stored->metadata.resource_version;
+  const bool current = it != assumed_claims_.end() &&
+                       it->second->metadata.resource_version == stored->metadata.resource_version;
   return current ? it->second : stored;
 }
 
 VolumeBinding::Volume VolumeBinding::volume(const client::ControlContext& ctx,
                                             std::string_view name) const {
-  const Volume stored =
-      ctx.cache(api::Kind::PersistentVolume).get_ref<PersistentVolume>("", name);
+  const Volume stored = ctx.cache(api::Kind::PersistentVolume).get_ref<PersistentVolume>("", name);
   if (!stored || assumed_volumes_.empty()) return stored;
   const auto it = assumed_volumes_.find(stored->metadata.name);
-  const bool current = it != assumed_volumes_.end() && it->second->metadata.resource_version ==
-                                                           stored->metadata.resource_version;
+  const bool current = it != assumed_volumes_.end() &&
+                       it->second->metadata.resource_version == stored->metadata.resource_version;
   return current ? it->second : stored;
 }
 
@@ -142,18 +141,20 @@ std::string VolumeBinding::check_claims(const client::ControlContext& ctx, const
     const std::optional<std::string> name = api::claim_of(*pod.pod, v);
     if (!name) continue;
     *any = true;
-    const auto* c = ctx.cache(api::Kind::PersistentVolumeClaim)
-                        .get<PersistentVolumeClaim>(pod.ns(), *name);
+    const auto* c =
+        ctx.cache(api::Kind::PersistentVolumeClaim).get<PersistentVolumeClaim>(pod.ns(), *name);
     if (!c && v.ephemeral) {
-      return fmt::format("waiting for ephemeral volume controller to create the "
-                         "persistentvolumeclaim \"{}\"",
-                         *name);
+      return fmt::format(
+          "waiting for ephemeral volume controller to create the "
+          "persistentvolumeclaim \"{}\"",
+          *name);
     }
     if (!c) return not_found("persistentvolumeclaim", *name);
     if (c->status.phase == "Lost") {
-      return fmt::format("persistentvolumeclaim \"{}\" bound to non-existent persistentvolume "
-                         "\"{}\"",
-                         *name, c->spec.volume_name.view());
+      return fmt::format(
+          "persistentvolumeclaim \"{}\" bound to non-existent persistentvolume "
+          "\"{}\"",
+          *name, c->spec.volume_name.view());
     }
     if (c->metadata.deletion_timestamp) {
       return fmt::format("persistentvolumeclaim \"{}\" is being deleted", *name);
@@ -190,8 +191,7 @@ Status VolumeBinding::pre_filter(Cycle& cycle, std::optional<std::vector<api::St
       continue;
     }
     const api::Str class_name = api::class_of(*c);
-    const auto* sc =
-        ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
+    const auto* sc = ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
     if (sc && sc->volume_binding_mode.empty()) {
       return Status::error(
           fmt::format("VolumeBindingMode not set for StorageClass \"{}\"", class_name.view()));
@@ -248,21 +248,18 @@ void VolumeBinding::match_volumes(const Data& d, const std::vector<Claim>& claim
 }
 
 VolumeBinding::Lack VolumeBinding::check_provisions(const client::ControlContext& ctx,
-                                                    const Data& d,
-                                                    const std::vector<Claim>& claims,
+                                                    const Data& d, const std::vector<Claim>& claims,
                                                     const NodeInfo& node) const {
   const api::StrMap& labels = node.node->metadata.labels;
   for (const Claim& c : claims) {
     const api::Str class_name = api::class_of(*c);
-    const auto* sc =
-        ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
+    const auto* sc = ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
     if (!sc || sc->provisioner.empty() || sc->provisioner == api::kNoProvisioner) {
       return Lack::kVolume;
     }
     if (!allows_topology(sc->allowed_topologies, labels)) return Lack::kVolume;
     const api::Quantity* size = c->spec.resources.requests.find("storage");
-    const auto* driver =
-        ctx.cache(api::Kind::CSIDriver).get<api::CSIDriver>("", sc->provisioner);
+    const auto* driver = ctx.cache(api::Kind::CSIDriver).get<api::CSIDriver>("", sc->provisioner);
     if (!size || !driver || !driver->spec.storage_capacity.value_or(false)) continue;
     const bool room =
         std::any_of(d.capacities.begin(), d.capacities.end(), [&](const Data::Capacity& capacity) {
@@ -452,8 +449,8 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
       return Status::error("failed to check binding: " +
                            not_found("persistentvolumes", b.volume->metadata.name));
     }
-    const auto* c = all_claims.get<PersistentVolumeClaim>(b.claim->metadata.namespace_,
-                                                          b.claim->metadata.name);
+    const auto* c =
+        all_claims.get<PersistentVolumeClaim>(b.claim->metadata.namespace_, b.claim->metadata.name);
     if (!c) {
       return Status::error("failed to check binding: " +
                            not_found("persistentvolumeclaims", key_of(*b.claim)));
@@ -467,8 +464,8 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
     if (!api::is_fully_bound(*c)) return Status(Code::kWait);
   }
   for (const Claim& wanted : volumes.provisions) {
-    const auto* c = all_claims.get<PersistentVolumeClaim>(wanted->metadata.namespace_,
-                                                          wanted->metadata.name);
+    const auto* c =
+        all_claims.get<PersistentVolumeClaim>(wanted->metadata.namespace_, wanted->metadata.name);
     if (!c) {
       return Status::error("failed to check provisioning pvc: " +
                            not_found("persistentvolumeclaims", key_of(*wanted)));

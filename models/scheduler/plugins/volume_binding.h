@@ -21,8 +21,7 @@ namespace mainspring::scheduler {
 class VolumeBinding final : public PluginBase<VolumeBinding> {
  public:
   static constexpr std::string_view kName = "VolumeBinding";
-  static constexpr Points kPoints =
-      kPreFilter | kFilter | kPreScore | kScore | kReserve | kPreBind;
+  static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore | kReserve | kPreBind;
   using Args = VolumeBindingArgs;
   // Between two looks at whether the volumes are bound (BindPodVolumes).
   static constexpr api::Duration kPollPeriod = api::Duration::seconds(1);
@@ -66,8 +65,7 @@ class VolumeBinding final : public PluginBase<VolumeBinding> {
   // As assumed, unless the API has something newer.
   Claim claim(const client::ControlContext& ctx, std::string_view ns, std::string_view name) const;
   Volume volume(const client::ControlContext& ctx, std::string_view name) const;
-  std::string check_claims(const client::ControlContext& ctx, const PodInfo& pod,
-                           bool* any) const;
+  std::string check_claims(const client::ControlContext& ctx, const PodInfo& pod, bool* any) const;
   void list_volumes(const Cycle& cycle, Data* d) const;
   void match_volumes(const Data& d, const std::vector<Claim>& claims, const NodeInfo& node,
                      PodVolumes* out, std::vector<Claim>* unmatched) const;
@@ -76,11 +74,11 @@ class VolumeBinding final : public PluginBase<VolumeBinding> {
   Lack check_provisions(const client::ControlContext& ctx, const Data& d,
                         const std::vector<Claim>& claims, const NodeInfo& node) const;
   void restore(const PodVolumes& volumes, size_t from);
-  Status check_bindings(const client::ControlContext& ctx, const PodInfo& pod,
-                        const api::Str& node, const PodVolumes& volumes) const;
+  Status check_bindings(const client::ControlContext& ctx, const PodInfo& pod, const api::Str& node,
+                        const PodVolumes& volumes) const;
 
   Args args_;
-  std::map<api::Str, Volume> assumed_volumes_;  // by name
+  std::map<api::Str, Volume> assumed_volumes_;   // by name
   std::map<std::string, Claim> assumed_claims_;  // by "namespace/name"
   std::map<api::Str, Pending> pending_;          // by uid of the pod
   api::Str reason_node_ = "node(s) didn't match PersistentVolume's node affinity";

@@ -66,8 +66,7 @@ bool names_claim(const PodInfo& pod, const api::ObjectMeta& claim) {
   const auto& volumes = pod.pod->spec.volumes;
   return pod.ns() == claim.namespace_ &&
          std::any_of(volumes.begin(), volumes.end(), [&](const api::Volume& v) {
-           return v.persistent_volume_claim &&
-                  v.persistent_volume_claim->claim_name == claim.name;
+           return v.persistent_volume_claim && v.persistent_volume_claim->claim_name == claim.name;
          });
 }
 }  // namespace
@@ -91,8 +90,7 @@ Status VolumeZone::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>
     if (volume_name.empty()) {
       const api::Str class_name = api::class_of(*claim);
       if (class_name.empty()) {
-        return Status::unresolvable(
-            "PersistentVolumeClaim had no pv name and storageClass name");
+        return Status::unresolvable("PersistentVolumeClaim had no pv name and storageClass name");
       }
       const auto* c =
           cycle.ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
@@ -100,14 +98,14 @@ Status VolumeZone::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>
         return Status::unresolvable(not_found("storageclass.storage.k8s.io", class_name));
       }
       if (c->volume_binding_mode.empty()) {
-        return Status::unresolvable(fmt::format(
-            "VolumeBindingMode not set for StorageClass \"{}\"", class_name.view()));
+        return Status::unresolvable(
+            fmt::format("VolumeBindingMode not set for StorageClass \"{}\"", class_name.view()));
       }
       if (c->volume_binding_mode == "WaitForFirstConsumer") continue;
       return Status::unresolvable("PersistentVolume had no name");
     }
-    const auto* volume = cycle.ctx.cache(api::Kind::PersistentVolume)
-                             .get<api::PersistentVolume>("", volume_name);
+    const auto* volume =
+        cycle.ctx.cache(api::Kind::PersistentVolume).get<api::PersistentVolume>("", volume_name);
     if (!volume) return Status::unresolvable(not_found("persistentvolume", volume_name));
     add_topologies(*volume, &found);
   }

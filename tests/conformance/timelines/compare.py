@@ -231,8 +231,11 @@ def settled(track: Track, end: float, resolution: float) -> Track:
 def resolution_of(key: str, recordings: list[Timeline]) -> float:
     """How finely the recordings agree on the objects of this name."""
     for resolution in RESOLUTIONS[:-1] if len(recordings) > 1 else ():
-        shapes = [[[s for _, s in track] for track in r.settled(key, at)]
-                  for r in recordings for at in (resolution, MARGIN * resolution)]
+        shapes = [
+            [[s for _, s in track] for track in r.settled(key, at)]
+            for r in recordings
+            for at in (resolution, MARGIN * resolution)
+        ]
         if all(s == shapes[0] for s in shapes):
             return resolution
     return RESOLUTIONS[-1]
@@ -254,8 +257,11 @@ def bindings(recording: list[dict]) -> list[str]:
 
 def zero_ms(recording: list[dict]) -> int:
     """The wall clock, in milliseconds since 1970, when the recording's clock was at zero."""
-    times = [(line["object"]["eventTime"], line["t"]) for line in recording
-             if line.get("kind") == "Event" and line["object"].get("eventTime")]
+    times = [
+        (line["object"]["eventTime"], line["t"])
+        for line in recording
+        if line.get("kind") == "Event" and line["object"].get("eventTime")
+    ]
     zeros = [datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() - t for at, t in times]
     # An event arrives after it was made: the latest zero is the best one.
     return round(1000 * max(zeros))
@@ -322,8 +328,9 @@ def common(a: list[str], b: list[str]) -> list[str]:
     best = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i in range(len(a) - 1, -1, -1):
         for j in range(len(b) - 1, -1, -1):
-            best[i][j] = (best[i + 1][j + 1] + 1 if a[i] == b[j]
-                          else max(best[i + 1][j], best[i][j + 1]))
+            best[i][j] = (
+                best[i + 1][j + 1] + 1 if a[i] == b[j] else max(best[i + 1][j], best[i][j + 1])
+            )
     out, i, j = [], 0, 0
     while i < len(a) and j < len(b):
         if a[i] == b[j]:
@@ -345,9 +352,11 @@ def within(mine: list[str], recorded: list[list[str]]) -> bool:
         return False
     needed = common(recorded[0], recorded[1])
     rest = iter(mine)
-    return (all(any(s == m for m in rest) for s in needed)
-            and any(mine[-1:] == r[-1:] for r in recorded)
-            and len(mine) <= max(map(len, recorded)))
+    return (
+        all(any(s == m for m in rest) for s in needed)
+        and any(mine[-1:] == r[-1:] for r in recorded)
+        and len(mine) <= max(map(len, recorded))
+    )
 
 
 def compare_group(key, mine, reference, all_references):
@@ -363,16 +372,19 @@ def compare_group(key, mine, reference, all_references):
         if na != nb and not min(counts) <= na <= max(counts):
             when = (a.get(shape) or b.get(shape))[0]
             mine_shapes = [" > ".join(brief(s) for s in x) for x in a if x not in b]
-            return (when[0] if when else 0.0,
-                    f"{key}: {na} of {nb} tracks "
-                    f"{' > '.join(brief(s) for s in shape)}"
-                    + (f"; the simulation has {mine_shapes[0]}" if mine_shapes and nb else ""))
+            return (
+                when[0] if when else 0.0,
+                f"{key}: {na} of {nb} tracks "
+                f"{' > '.join(brief(s) for s in shape)}"
+                + (f"; the simulation has {mine_shapes[0]}" if mine_shapes and nb else ""),
+            )
     return compare_times(key, mine, all_references)
 
 
 def compare_times(key, mine, all_references):
     """When each state is entered, by all objects of the group together: which of several alike
     objects goes first, and which of them live longer, is chance (random UIDs break ties)."""
+
     def entries(group):
         pool = defaultdict(list)
         for track in group:

@@ -49,8 +49,12 @@ def check(runner: str, folder: Path, name: str) -> str | None:
 
 
 def simulate(runner: str, scenario: Path, seed: int, zero: int, nodes: list[str]) -> list[dict]:
-    done = subprocess.run([runner, str(scenario), str(seed), str(zero), *nodes],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [runner, str(scenario), str(seed), str(zero), *nodes],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         sys.exit(f"{scenario}: the simulation ended with {done.returncode}: {done.stderr[-300:]}")
     return [json.loads(line) for line in done.stdout.splitlines()]

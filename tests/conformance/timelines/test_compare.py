@@ -23,9 +23,13 @@ class AlteredRecordings(unittest.TestCase):
         self.run = copy.deepcopy(self.theirs[0])
 
     def objects(self, kind: str, **status):
-        return [line["object"] for line in self.run
-                if line.get("kind") == kind and line.get("t", -1) >= 0
-                and all(line["object"].get("status", {}).get(k) == v for k, v in status.items())]
+        return [
+            line["object"]
+            for line in self.run
+            if line.get("kind") == kind
+            and line.get("t", -1) >= 0
+            and all(line["object"].get("status", {}).get(k) == v for k, v in status.items())
+        ]
 
     def difference(self) -> str:
         found = compare.first_difference(self.run, self.theirs)
@@ -45,8 +49,12 @@ class AlteredRecordings(unittest.TestCase):
         self.assertIn('"readyReplicas": 9', self.difference())
 
     def test_a_state_that_never_comes_is_named(self):
-        self.run = [line for line in self.run if line.get("kind") != "ReplicaSet"
-                    or line["object"].get("status", {}).get("readyReplicas") != 10]
+        self.run = [
+            line
+            for line in self.run
+            if line.get("kind") != "ReplicaSet"
+            or line["object"].get("status", {}).get("readyReplicas") != 10
+        ]
         self.assertIn("ReplicaSet default/web-<rs1>", self.difference())
 
     def test_a_wrong_reason_of_a_condition_is_named(self):
@@ -63,8 +71,11 @@ class AlteredRecordings(unittest.TestCase):
         self.assertIn("Event Deployment/web Normal Scaling", self.difference())
 
     def test_an_event_too_few_is_named(self):
-        at = next(i for i, line in enumerate(self.run)
-                  if line.get("kind") == "Event" and line["object"]["reason"] == "SuccessfulCreate")
+        at = next(
+            i
+            for i, line in enumerate(self.run)
+            if line.get("kind") == "Event" and line["object"]["reason"] == "SuccessfulCreate"
+        )
         del self.run[at]
         self.assertIn("SuccessfulCreate", self.difference())
 
@@ -98,9 +109,12 @@ class AlteredRecordings(unittest.TestCase):
 
     def test_a_common_step_of_a_varying_rollout_still_counts(self):
         self.theirs = recordings("taints-cordon")
-        self.run = [line for line in copy.deepcopy(self.theirs[0])
-                    if line.get("kind") != "ReplicaSet"
-                    or line["object"].get("status", {}).get("readyReplicas") != 5]
+        self.run = [
+            line
+            for line in copy.deepcopy(self.theirs[0])
+            if line.get("kind") != "ReplicaSet"
+            or line["object"].get("status", {}).get("readyReplicas") != 5
+        ]
         self.assertIn("ReplicaSet default/web-<rs", self.difference())
 
 

@@ -158,10 +158,9 @@ TEST(Labels, KeysAndValuesAreValidated) {
   for (const char* good : {"a", "a.b_c-d", "A1", "example.com/x", "kubernetes.io/hostname"}) {
     EXPECT_EQ(label_key_problem(good), "") << good;
   }
-  for (const std::string& bad :
-       {std::string(), long_name, std::string("-a"), std::string("a-"), std::string("a/b/c"),
-        std::string("/a"), std::string("A.com/a"), std::string("a b"), std::string("a/"),
-        long_prefix}) {
+  for (const std::string& bad : {std::string(), long_name, std::string("-a"), std::string("a-"),
+                                 std::string("a/b/c"), std::string("/a"), std::string("A.com/a"),
+                                 std::string("a b"), std::string("a/"), long_prefix}) {
     EXPECT_NE(label_key_problem(bad), "") << bad;
   }
   for (const char* good : {"", "a", "1.2", "a_b"}) EXPECT_EQ(label_value_problem(good), "");

@@ -17,8 +17,8 @@ using api::Deployment;
 using api::Duration;
 using api::HorizontalPodAutoscaler;
 using api::Pod;
-using ::testing::ElementsAre;
 using mainspring::testing::FakeCluster;
+using ::testing::ElementsAre;
 
 class HorizontalTest : public ::testing::Test {
  protected:

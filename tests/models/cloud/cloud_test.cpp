@@ -21,9 +21,7 @@ struct World {
   }
   Cloud& c() { return world.get(cloud); }
   node::NodeFleet& f() { return world.get(fleet); }
-  const api::Node* node(std::string_view name) {
-    return world.get(api).get<api::Node>({}, name);
-  }
+  const api::Node* node(std::string_view name) { return world.get(api).get<api::Node>({}, name); }
   sim::World world;
   sim::ComponentRef<apiserver::ApiServer> api;
   sim::ComponentRef<node::NodeFleet> fleet;

@@ -13,9 +13,9 @@ namespace {
 
 using api::Deployment;
 using api::ReplicaSet;
+using mainspring::testing::FakeCluster;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using mainspring::testing::FakeCluster;
 
 api::Ref<Deployment> deployment(int32_t replicas, std::string_view image) {
   api::Ref<Deployment> d = api::make<Deployment>();
@@ -96,14 +96,13 @@ TEST_F(DeploymentTest, CreatesTheSetThenReportsIt) {
   fake_.put(deployment(10, "app:1"));
   run();
   const std::string name = fake_.all<ReplicaSet>()[0]->metadata.name.str();
-  EXPECT_THAT(fake_.take_log(),
-              ElementsAre("create ReplicaSet default/" + name + " replicas=10",
-                          "status Deployment default/web",
-                          "status Deployment default/web: Conflict",
-                          "status Deployment default/web"));
-  EXPECT_THAT(fake_.take_events(),
-              ElementsAre("Normal ScalingReplicaSet web: Scaled up replica set " + name +
-                          " from 0 to 10"));
+  EXPECT_THAT(fake_.take_log(), ElementsAre("create ReplicaSet default/" + name + " replicas=10",
+                                            "status Deployment default/web",
+                                            "status Deployment default/web: Conflict",
+                                            "status Deployment default/web"));
+  EXPECT_THAT(
+      fake_.take_events(),
+      ElementsAre("Normal ScalingReplicaSet web: Scaled up replica set " + name + " from 0 to 10"));
   EXPECT_EQ(web()->metadata.annotations.get("deployment.kubernetes.io/revision"), "1");
   EXPECT_EQ(web()->status.observed_generation, 1);
   EXPECT_EQ(web()->status.unavailable_replicas, 10);

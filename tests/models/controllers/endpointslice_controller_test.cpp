@@ -16,8 +16,8 @@ using api::Duration;
 using api::EndpointSlice;
 using api::Pod;
 using api::Service;
-using ::testing::IsEmpty;
 using mainspring::testing::FakeCluster;
+using ::testing::IsEmpty;
 
 class EndpointSliceTest : public ::testing::Test {
  protected:

@@ -14,8 +14,8 @@ namespace {
 using api::Duration;
 using api::Pod;
 using api::ReplicaSet;
-using ::testing::ElementsAre;
 using mainspring::testing::FakeCluster;
+using ::testing::ElementsAre;
 
 class GarbageCollectorTest : public ::testing::Test {
  protected:

@@ -18,10 +18,10 @@ namespace {
 using api::Duration;
 using api::Node;
 using api::Pod;
+using mainspring::testing::FakeCluster;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using mainspring::testing::FakeCluster;
 
 class NodeLifecycleTest : public ::testing::Test {
  protected:
@@ -48,9 +48,7 @@ class NodeLifecycleTest : public ::testing::Test {
     put_lease(node, client::LeaseClock{fake_.now(), Duration::seconds(10)});
   }
   // The last renewal was the one that is due now.
-  void stop(std::string_view node) {
-    put_lease(node, client::LeaseClock{fake_.now(), Duration()});
-  }
+  void stop(std::string_view node) { put_lease(node, client::LeaseClock{fake_.now(), Duration()}); }
   void put_lease(std::string_view node, const client::LeaseClock& clock) {
     api::Ref<api::Lease> l = api::make<api::Lease>();
     l->metadata.name = node;
@@ -135,8 +133,8 @@ TEST_F(NodeLifecycleTest, TurnsASilentNodeUnknownAfterItsGrace) {
   EXPECT_TRUE(fake_.get<Pod>("default", "p"));
   fake_.advance(Duration::seconds(2));
   EXPECT_FALSE(fake_.get<Pod>("default", "p"));
-  EXPECT_THAT(fake_.take_log(), ElementsAre("get Pod default/p", "status Pod default/p",
-                                            "delete Pod default/p"));
+  EXPECT_THAT(fake_.take_log(),
+              ElementsAre("get Pod default/p", "status Pod default/p", "delete Pod default/p"));
   EXPECT_THAT(fake_.take_events(),
               ElementsAre("Normal TaintManagerEviction p: Marking for deletion Pod default/p"));
 }

@@ -17,8 +17,8 @@ namespace {
 using api::Pod;
 using api::ReplicaSet;
 using client::Verb;
-using ::testing::ElementsAre;
 using mainspring::testing::FakeCluster;
+using ::testing::ElementsAre;
 
 class ReplicaSetTest : public ::testing::Test {
  protected:
@@ -235,27 +235,25 @@ TEST(PodRanking, FollowsKubernetesOrder) {
       {"pending", pod("b", [](Pod& p) { p.status.phase = "Pending"; }), pod("a", nothing)},
       {"not ready", pod("b", [](Pod& p) { p.status.conditions.edit()[0].status = "False"; }),
        pod("a", nothing)},
-      {"cheaper", pod("b",
-                      [](Pod& p) {
-                        p.metadata.annotations.set("controller.kubernetes.io/pod-deletion-cost",
-                                                   "-5");
-                      }),
+      {"cheaper",
+       pod("b",
+           [](Pod& p) {
+             p.metadata.annotations.set("controller.kubernetes.io/pod-deletion-cost", "-5");
+           }),
        pod("a", nothing)},
       {"crowded node", pod("b", nothing), pod("a", nothing), 3},
       // 100 s and 900 s are in different powers of two of nanoseconds.
-      {"ready for less time", pod("b",
-                                  [&](Pod& p) {
-                                    p.status.conditions.edit()[0].last_transition_time =
-                                        now - api::Duration::seconds(100);
-                                  }),
+      {"ready for less time",
+       pod("b",
+           [&](Pod& p) {
+             p.status.conditions.edit()[0].last_transition_time = now - api::Duration::seconds(100);
+           }),
        pod("a", nothing)},
       {"more restarts",
        pod("b", [](Pod& p) { p.status.container_statuses.edit()[0].restart_count = 2; }),
        pod("a", nothing)},
-      {"younger", pod("b",
-                      [&](Pod& p) {
-                        p.metadata.creation_timestamp = now - api::Duration::seconds(10);
-                      }),
+      {"younger",
+       pod("b", [&](Pod& p) { p.metadata.creation_timestamp = now - api::Duration::seconds(10); }),
        pod("a", nothing)},
   };
   for (const Case& c : cases) {

@@ -15,8 +15,8 @@ namespace {
 
 using api::Duration;
 using api::Pod;
-using ::testing::ElementsAre;
 using mainspring::testing::FakeCluster;
+using ::testing::ElementsAre;
 
 class WorkloadTest : public ::testing::Test {
  protected:

@@ -127,9 +127,8 @@ TEST(Faults, MultiplyOneSourceOfTraffic) {
   EXPECT_EQ(rate(1), 3);
   w.run_to(91);
   EXPECT_EQ(rate(0), 2);
-  EXPECT_EQ(sentences(w.world),
-            (std::vector<std::string>{"Traffic of users is multiplied by 10.0.",
-                                      "Traffic of users is back to normal."}));
+  EXPECT_EQ(sentences(w.world), (std::vector<std::string>{"Traffic of users is multiplied by 10.0.",
+                                                          "Traffic of users is back to normal."}));
 }
 
 TEST(Faults, FailReadinessForAWhile) {

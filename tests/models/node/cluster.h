@@ -52,8 +52,7 @@ struct Cluster {
   apiserver::ApiServer& server() { return world.get(api); }
   std::vector<Ear::Heard>& heard() { return world.get(ear).heard; }
 
-  NodeIndex add_node(std::string_view name, int64_t cpu_milli = 4000,
-                     int64_t memory = 16LL << 30) {
+  NodeIndex add_node(std::string_view name, int64_t cpu_milli = 4000, int64_t memory = 16LL << 30) {
     MachineSpec spec;
     spec.name = name;
     spec.zone = "z1";

@@ -31,11 +31,11 @@ std::string random_pod(std::mt19937_64& random, int number) {
   const auto pick = [&](uint64_t n) { return random() % n; };
   static constexpr const char* kWorkloads[] = {"leaky", "crashing", "stubborn", "job", "plain"};
   const std::string workload = kWorkloads[pick(5)];
-  std::string y = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p" + std::to_string(number) +
-                  "\n  ownerReferences: [{apiVersion: apps/v1, kind: StatefulSet, name: " +
-                  workload + ", uid: u, controller: true}]\nspec:\n  nodeName: n-" +
-                  std::to_string(1 + pick(3)) + "\n  terminationGracePeriodSeconds: " +
-                  std::to_string(pick(12)) + "\n";
+  std::string y =
+      "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p" + std::to_string(number) +
+      "\n  ownerReferences: [{apiVersion: apps/v1, kind: StatefulSet, name: " + workload +
+      ", uid: u, controller: true}]\nspec:\n  nodeName: n-" + std::to_string(1 + pick(3)) +
+      "\n  terminationGracePeriodSeconds: " + std::to_string(pick(12)) + "\n";
   if (pick(3) == 0) y += "  restartPolicy: " + std::string(pick(2) ? "Never" : "OnFailure") + "\n";
   if (pick(4) == 0) y += "  activeDeadlineSeconds: 60\n";
   if (pick(3) == 0) {
@@ -50,8 +50,9 @@ std::string random_pod(std::mt19937_64& random, int number) {
          "}\n";
   }
   if (pick(2)) {
-    y += "    readinessProbe: {tcpSocket: {port: 1}, periodSeconds: " +
-         std::to_string(1 + pick(9)) + ", successThreshold: " + std::to_string(1 + pick(2)) + "}\n";
+    y +=
+        "    readinessProbe: {tcpSocket: {port: 1}, periodSeconds: " + std::to_string(1 + pick(9)) +
+        ", successThreshold: " + std::to_string(1 + pick(2)) + "}\n";
   }
   if (pick(3) == 0) y += "    startupProbe: {tcpSocket: {port: 1}, periodSeconds: 2}\n";
   if (pick(3) == 0) y += "    lifecycle: {preStop: {sleep: {seconds: 3}}}\n";
@@ -121,8 +122,8 @@ std::vector<std::string> records(const sim::World& world) {
   sim::JournalReader reader(world.journal());
   sim::JournalRecord r;
   while (reader.next(r)) {
-    out.push_back(std::to_string(r.at.ns()) + " " + std::string(r.type) + " " +
-                  std::string(r.key) + " " + std::string(r.payload));
+    out.push_back(std::to_string(r.at.ns()) + " " + std::string(r.type) + " " + std::string(r.key) +
+                  " " + std::string(r.payload));
   }
   return out;
 }

@@ -51,8 +51,9 @@ TEST_P(Rules, AreToldInKubernetesWords) {
 }
 
 // A profile with one plugin's arguments, from line 8 on.
-#define ARGS(plugin, args) \
-  "profiles:\n- pluginConfig:\n  - name: " plugin "\n    args:\n      apiVersion: " \
+#define ARGS(plugin, args)                        \
+  "profiles:\n- pluginConfig:\n  - name: " plugin \
+  "\n    args:\n      apiVersion: "               \
   "kubescheduler.config.k8s.io/v1\n" args
 
 INSTANTIATE_TEST_SUITE_P(
@@ -155,18 +156,19 @@ INSTANTIATE_TEST_SUITE_P(
              ARGS("DefaultPreemption",
                   "      minCandidateNodesPercentage: 101\n      minCandidateNodesAbsolute: -1\n"),
              {AT "8:36: " IN ".minCandidateNodesPercentage: Invalid value: 101: not in valid range "
-              "[0, 100]",
+                 "[0, 100]",
               AT "9:34: " IN ".minCandidateNodesAbsolute: Invalid value: -1: not in valid range "
-              "[0, inf)"}},
-        Rule{"HardPodAffinity", ARGS("InterPodAffinity", "      hardPodAffinityWeight: 101\n"),
+                 "[0, inf)"}},
+        Rule{"HardPodAffinity",
+             ARGS("InterPodAffinity", "      hardPodAffinityWeight: 101\n"),
              {AT "8:30: " IN ".hardPodAffinityWeight: Invalid value: 101: not in valid range [0, "
-              "100]"}},
+                 "100]"}},
         Rule{"Spread",
              ARGS("PodTopologySpread",
                   "      defaultConstraints:\n      - {maxSkew: 1, topologyKey: z, "
                   "whenUnsatisfiable: ScheduleAnyway}\n"),
              {AT "7:7: " IN ".defaultingType: Invalid value: \"System\": when .defaultConstraints "
-              "are not empty"}},
+                 "are not empty"}},
         Rule{"SpreadConstraints",
              ARGS("PodTopologySpread",
                   "      defaultingType: List\n      defaultConstraints:\n      - maxSkew: 0\n"
@@ -175,22 +177,23 @@ INSTANTIATE_TEST_SUITE_P(
                   "      - {maxSkew: 1, topologyKey: z, whenUnsatisfiable: DoNotSchedule}\n"
                   "      - {maxSkew: 2, topologyKey: z, whenUnsatisfiable: DoNotSchedule}\n"),
              {AT "10:18: " IN
-              ".defaultConstraints[0].maxSkew: Invalid value: 0: not in valid range (0, inf)",
+                 ".defaultConstraints[0].maxSkew: Invalid value: 0: not in valid range (0, inf)",
               AT "11:22: " IN ".defaultConstraints[0].topologyKey: Required value: can not be "
-              "empty",
+                 "empty",
               AT "12:28: " IN ".defaultConstraints[0].whenUnsatisfiable: Unsupported value: \"x\": "
-              "supported values: \"DoNotSchedule\", \"ScheduleAnyway\"",
+                 "supported values: \"DoNotSchedule\", \"ScheduleAnyway\"",
               AT "13:24: " IN ".defaultConstraints[0].labelSelector: Forbidden: constraint must "
-              "not define a selector, as they deduced for each pod",
+                 "not define a selector, as they deduced for each pod",
               AT "15:9: " IN ".defaultConstraints[2]: Duplicate value: \"{z, DoNotSchedule}\""}},
         Rule{"Balanced",
              ARGS("NodeResourcesBalancedAllocation",
                   "      resources:\n      - {name: cpu, weight: 2}\n      - {name: cpu}\n"),
              {AT "9:29: " IN ".resources[0].weight: Invalid value: 2: must be 1",
               AT "10:16: " IN ".resources[1].name: Duplicate value: \"cpu\""}},
-        Rule{"BindTimeout", ARGS("VolumeBinding", "      bindTimeoutSeconds: -1\n"),
+        Rule{"BindTimeout",
+             ARGS("VolumeBinding", "      bindTimeoutSeconds: -1\n"),
              {AT "8:27: " IN ".bindTimeoutSeconds: Invalid value: -1: invalid BindTimeoutSeconds, "
-              "should not be a negative value"}},
+                 "should not be a negative value"}},
         Rule{"Fit",
              ARGS("NodeResourcesFit",
                   "      ignoredResourceGroups: [a/b]\n      scoringStrategy:\n"
@@ -198,31 +201,34 @@ INSTANTIATE_TEST_SUITE_P(
                   "        - {name: cpu, weight: 101}\n        requestedToCapacityRatio:\n"
                   "          shape:\n          - {utilization: 50, score: 1}\n"
                   "          - {utilization: 40, score: 11}\n"),
-             {AT "8:31: " IN ".ignoredResourceGroups[0]: initializing plugin \"NodeResourcesFit\": "
+             {AT
+              "8:31: " IN ".ignoredResourceGroups[0]: initializing plugin \"NodeResourcesFit\": "
               "ignoredResourceGroups[0]: Invalid value: \"a/b\": resource group name can't contain "
               "'/'",
               AT "10:9: " IN ".scoringStrategy.shape[1].utilization: initializing plugin "
-              "\"NodeResourcesFit\": scoringStrategy.shape[1].utilization: Invalid value: 40: "
-              "values must be sorted in increasing order",
+                 "\"NodeResourcesFit\": scoringStrategy.shape[1].utilization: Invalid value: 40: "
+                 "values must be sorted in increasing order",
               AT "10:9: " IN ".scoringStrategy.shape[1].score: initializing plugin "
-              "\"NodeResourcesFit\": scoringStrategy.shape[1].score: Invalid value: 11: not in "
-              "valid range [0, 10]",
+                 "\"NodeResourcesFit\": scoringStrategy.shape[1].score: Invalid value: 11: not in "
+                 "valid range [0, 10]",
               AT "12:31: " IN ".scoringStrategy.resources[0].weight: initializing plugin "
-              "\"NodeResourcesFit\": scoringStrategy.resources[0].weight: Invalid value: 101: "
-              "resource weight of cpu not in valid range (0, 100]"}},
+                 "\"NodeResourcesFit\": scoringStrategy.resources[0].weight: Invalid value: 101: "
+                 "resource weight of cpu not in valid range (0, 100]"}},
         Rule{"Strategy",
              ARGS("NodeResourcesFit", "      scoringStrategy: {type: Most}\n"),
              {AT "8:31: " IN ".scoringStrategy.type: initializing plugin \"NodeResourcesFit\": "
-              "scoringStrategy.type: Unsupported value: \"Most\": supported values: "
-              "\"LeastAllocated\", \"MostAllocated\", \"RequestedToCapacityRatio\""}},
-        Rule{"BindingTimeout", ARGS("DynamicResources", "      bindingTimeout: 1s\n"),
+                 "scoringStrategy.type: Unsupported value: \"Most\": supported values: "
+                 "\"LeastAllocated\", \"MostAllocated\", \"RequestedToCapacityRatio\""}},
+        Rule{"BindingTimeout",
+             ARGS("DynamicResources", "      bindingTimeout: 1s\n"),
              {AT "8:23: " IN ".bindingTimeout: Forbidden: DRADeviceBindingConditions or "
-              "DRAResourceClaimDeviceStatus feature gate is disabled"}},
+                 "DRAResourceClaimDeviceStatus feature gate is disabled"}},
         Rule{"AddedAffinity",
              ARGS("NodeAffinity",
                   "      addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
                   "{nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In}]}]}}\n"),
-             {AT "8:92: " IN ".addedAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+             {AT
+              "8:92: " IN ".addedAffinity.requiredDuringSchedulingIgnoredDuringExecution."
               "nodeSelectorTerms[0]: Invalid value: \"nodeSelectorTerms[0]\": is not a valid node "
               "selector"}}),
     [](const auto& p) { return p.param.name; });
@@ -261,11 +267,11 @@ std::vector<std::string> at(const Read& r, Points point) {
 
 TEST(Configuration, KeepsTheOrderOfTheDefaults) {
   const Read r = read("");
-  EXPECT_THAT(at(r, kScore),
-              ElementsAre("TaintToleration 3", "NodeAffinity 2", "NodeResourcesFit 1",
-                          "VolumeBinding 1", "PodTopologySpread 2", "InterPodAffinity 2",
-                          "DynamicResources 2", "NodeResourcesBalancedAllocation 1",
-                          "ImageLocality 1"));
+  EXPECT_THAT(
+      at(r, kScore),
+      ElementsAre("TaintToleration 3", "NodeAffinity 2", "NodeResourcesFit 1", "VolumeBinding 1",
+                  "PodTopologySpread 2", "InterPodAffinity 2", "DynamicResources 2",
+                  "NodeResourcesBalancedAllocation 1", "ImageLocality 1"));
   EXPECT_THAT(at(r, kReserve), ElementsAre("VolumeBinding"));
 }
 

@@ -320,9 +320,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "running PreBind plugin \"VolumeBinding\": binding volumes: selectedNode "
                 "annotation reset for PVC \"data\""},
         Failure{"ClaimGone",
-                [](Cluster& c) {
-                  c.remove(api::Kind::PersistentVolumeClaim, "default", "data");
-                },
+                [](Cluster& c) { c.remove(api::Kind::PersistentVolumeClaim, "default", "data"); },
                 api::Duration::seconds(1),
                 "running PreBind plugin \"VolumeBinding\": binding volumes: failed to check "
                 "provisioning pvc: persistentvolumeclaims \"default/data\" not found"}),
@@ -404,8 +402,8 @@ TEST(VolumeRestrictions, KeepsInlineDisksApart) {
   };
   EXPECT_TRUE(conflicts("rbd", rbd("m1", "i", ""), rbd("m2", "i", "rbd"))) << "m9; default pool";
   EXPECT_FALSE(conflicts("rbd", rbd("m1", "i", ""), rbd("m2", "j", "")));
-  EXPECT_FALSE(conflicts("iscsi", api::Json::object({{"iqn", "a"}}),
-                         api::Json::object({{"iqn", "b"}})));
+  EXPECT_FALSE(
+      conflicts("iscsi", api::Json::object({{"iqn", "a"}}), api::Json::object({{"iqn", "b"}})));
 }
 
 // ---- NodeVolumeLimits

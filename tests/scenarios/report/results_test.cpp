@@ -40,9 +40,7 @@ std::string golden(const std::string& name) {
   return text.str();
 }
 
-TEST(ResultsJson, Golden) {
-  EXPECT_EQ(render_results_json(small()), golden("small.results.json"));
-}
+TEST(ResultsJson, Golden) { EXPECT_EQ(render_results_json(small()), golden("small.results.json")); }
 
 TEST(ResultsJson, WallClockDoesNotShow) {
   RunReport a = DemoReport::make();
@@ -87,9 +85,7 @@ TEST(Results, UnwritablePathIsReported) {
   EXPECT_FALSE(write_results_json(small(), "/nonexistent/dir/results.json"));
 }
 
-TEST(Junit, Golden) {
-  EXPECT_EQ(render_junit_xml(small()), golden("small.junit.xml"));
-}
+TEST(Junit, Golden) { EXPECT_EQ(render_junit_xml(small()), golden("small.junit.xml")); }
 
 TEST(Junit, InterruptedRunIsAnError) {
   RunReport r = small();
