@@ -106,11 +106,16 @@ def test_threads_run_side_by_side(scenario, run):
 
 def test_ctrl_c_is_heard_while_it_runs():
     endless = mainspring.load(HELLO, {"horizon": "9000h"})
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        endless.run()
-    timer.join()
+    # What a shell starts in the background ignores the signal, unless told otherwise.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            endless.run()
+        timer.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_errors_have_their_place(tmp_path):
