@@ -17,6 +17,11 @@
 
 namespace mainspring::scheduler {
 
+// The sum of a value of a topology key among a column's; 0 for one beyond its end, and for -1.
+inline int64_t sum_at(std::span<const int64_t> sums, int32_t value) {
+  return static_cast<uint32_t>(value) < sums.size() ? sums[static_cast<uint32_t>(value)] : 0;
+}
+
 class DomainSums {
  public:
   // What one node adds to one column.
@@ -49,10 +54,7 @@ class DomainSums {
 
   // The sum by value of the column's key; values beyond its end have none.
   std::span<const int64_t> sums(size_t column) const { return columns_[column].sums; }
-  int64_t sum(size_t column, int32_t value) const {
-    const std::vector<int64_t>& s = columns_[column].sums;
-    return static_cast<size_t>(value) < s.size() ? s[static_cast<size_t>(value)] : 0;
-  }
+  int64_t sum(size_t column, int32_t value) const { return sum_at(sums(column), value); }
   // How many nodes add to the value: a value without any is not a domain.
   std::span<const int32_t> nodes(size_t column) const { return columns_[column].nodes; }
   // Over all values.

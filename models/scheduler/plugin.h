@@ -227,9 +227,13 @@ class Plugin {
   virtual void add_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
   virtual void remove_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
   virtual Status filter(const Cycle&, const NodeInfo&) const { return {}; }
-  // Whether filter() accepts the node, for callers that need no reason.
-  virtual bool passes(const Cycle& cycle, const NodeInfo& node) const {
-    return filter(cycle, node).ok();
+  // For callers that need no reasons: sets to 0 the marks of the nodes that filter() rejects, and
+  // leaves marks of 0 as they are.
+  virtual void filter_all(const Cycle& cycle, const NodeList& nodes,
+                          std::span<uint8_t> marks) const {
+    for (size_t k = 0; k < marks.size(); ++k) {
+      if (marks[k] != 0 && !filter(cycle, nodes[k]).ok()) marks[k] = 0;
+    }
   }
   virtual Status post_filter(Cycle&, const NodeStatuses&, Nominating*) { return {}; }
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <utility>
 
 #include "models/api/pod_helpers.h"
@@ -451,36 +453,41 @@ void Scheduler::extend(std::vector<Stretch>& stretches, size_t first, size_t las
   }
 }
 
+// Marks which nodes of the snapshot's list pass, from `first` on: the local filters by what is
+// remembered of them, the others (scratch_.others) asked for all nodes at once.
+void Scheduler::mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, bool promised, size_t first,
+                             std::span<uint8_t> marks) {
+  const NodeList nodes(cluster_, cluster_.order().subspan(first, marks.size()));
+  for (size_t k = 0; k < marks.size(); ++k) {
+    NodeVerdicts::Filter& local = e.filter[first + k];
+    if (local == NodeVerdicts::kUnknown) {
+      const std::vector<const Plugin*>& filters = cycle.state->filters;
+      const bool ok = std::all_of(filters.begin(), filters.end(), [&](const Plugin* p) {
+        return (p->local() & kFilter) == 0 || p->filter(cycle, nodes[k]).ok();
+      });
+      local = ok ? NodeVerdicts::kPasses : NodeVerdicts::kFails;
+    }
+    marks[k] = local == NodeVerdicts::kPasses ? 1 : 0;
+  }
+  for (const Plugin* p : scratch_.others) p->filter_all(cycle, nodes, marks);
+  for (size_t k = 0; promised && k < marks.size(); ++k) {
+    if (!scratch_.promised[nodes.slot(k)]) continue;
+    marks[k] = cycle.profile.run_filters_with_nominated(cycle, nodes[k]).ok() ? 1 : 0;
+  }
+}
+
 // The walk of find_feasible() by remembered verdicts of the local filters. False, and nothing is
 // touched, when no node passes: the plain walk then collects the reasons.
 bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d) {
   NodeVerdicts::Entry& e = scratch_.verdicts.find(cluster_, profile, cycle.info());
-  const auto is_local = [](const Plugin* p) { return (p->local() & kFilter) != 0; };
-  const std::vector<const Plugin*>& filters = cycle.state->filters;
   std::vector<const Plugin*>& others = scratch_.others;
   others.clear();
-  for (const Plugin* p : filters) {
-    if (!is_local(p)) others.push_back(p);
+  for (const Plugin* p : cycle.state->filters) {
+    if ((p->local() & kFilter) == 0) others.push_back(p);
   }
   const bool promised = mark_promised(cycle);
   const bool simple = others.empty() && !promised;
   const std::span<const uint32_t> list = cluster_.order();
-  const auto passes = [&](size_t index) {
-    const NodeInfo& node = cluster_.node(list[index]);
-    if (promised && scratch_.promised[list[index]]) {
-      return cycle.profile.run_filters_with_nominated(cycle, node).ok();
-    }
-    NodeVerdicts::Filter& local = e.filter[index];
-    if (local == NodeVerdicts::kUnknown) {
-      const bool ok = std::all_of(filters.begin(), filters.end(), [&](const Plugin* p) {
-        return !is_local(p) || p->passes(cycle, node);
-      });
-      local = ok ? NodeVerdicts::kPasses : NodeVerdicts::kFails;
-    }
-    return local == NodeVerdicts::kPasses &&
-           std::all_of(others.begin(), others.end(),
-                       [&](const Plugin* p) { return p->passes(cycle, node); });
-  };
 
   const size_t n = list.size();
   const size_t start = next_start_ % n;
@@ -494,11 +501,13 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
     extend(scratch_.stretches, first, last);
   };
   // From `index` on to `end`. True when the walk is over: one more than wanted passes.
+  std::array<uint8_t, 256> marks;
   const auto walk = [&](size_t index, size_t end) {
     while (index < end) {
-      const size_t first = index;
+      const size_t missing = wanted - d->feasible.size();
       if (simple) {
-        const size_t most = std::min(end, first + wanted - d->feasible.size());
+        const size_t first = index;
+        const size_t most = std::min(end, first + missing);
         const NodeVerdicts::Filter* const filter = e.filter.data();
         while (index < most && filter[index] == NodeVerdicts::kPasses) ++index;
         if (index > first) {
@@ -506,14 +515,20 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
           continue;
         }
       }
-      ++index;
-      if (!passes(first)) {
-        ++failed;
-      } else if (d->feasible.size() == wanted) {
-        return true;
-      } else {
-        take(first, index);
+      const size_t count = simple ? 1 : std::min({end - index, missing + 1, marks.size()});
+      mark_passing(cycle, e, promised, index, std::span(marks).first(count));
+      for (size_t k = 0; k < count;) {
+        const size_t first = k;
+        while (k < count && marks[k] == 0) ++k;
+        failed += k - first;
+        const size_t from = k;
+        while (k < count && marks[k] != 0) ++k;
+        const size_t passed = k - from;
+        const size_t taken = std::min(passed, wanted - d->feasible.size());
+        if (taken > 0) take(index + from, index + from + taken);
+        if (passed > taken) return true;
       }
+      index += count;
     }
     return false;
   };

@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -236,6 +237,8 @@ class Scheduler final : public client::ControlLoop {
   bool try_nominated(Cycle& cycle, Decision* d);
   bool may_remember(const Cycle& cycle) const;
   bool mark_promised(const Cycle& cycle);
+  void mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, bool promised, size_t first,
+                    std::span<uint8_t> marks);
   bool find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d);
   bool score_remembered(Cycle& cycle, const NodeList& nodes, Decision* d);
   void bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t node);

@@ -93,6 +93,12 @@ struct KeyedSums {
       });
     } while (keys.size() > columns);
   }
+  // By value of a key; none if nothing has it.
+  std::span<const int64_t> of(TopologyKey key) const {
+    const auto at = std::find(keys.begin(), keys.end(), key);
+    if (at == keys.end()) return {};
+    return sums.sums(static_cast<size_t>(at - keys.begin()));
+  }
   int64_t total() const {
     int64_t n = 0;
     for (size_t i = 0; i < keys.size(); ++i) n += sums.total(i);
@@ -131,10 +137,7 @@ struct MovedSums {
   int64_t get(const ClusterCache& cluster, TopologyKey key, const NodeInfo& node) const {
     const int32_t value = cluster.topology_value(key, node);
     if (value < 0) return 0;
-    int64_t n = 0;
-    for (size_t i = 0; i < base->keys.size(); ++i) {
-      if (base->keys[i] == key) n = base->sums.sum(i, value);
-    }
+    int64_t n = sum_at(base->of(key), value);
     for (const Delta& d : deltas) {
       if (d.key == key && d.value == value) n += d.by;
     }
@@ -317,6 +320,35 @@ Status InterPodAffinity::filter(const Cycle& cycle, const NodeInfo& node) const 
       return Status::unschedulable(reason_existing_);
   }
   return {};
+}
+
+// verdict(), key by key rather than node by node.
+void InterPodAffinity::filter_all(const Cycle& cycle, const NodeList& nodes,
+                                  std::span<uint8_t> marks) const {
+  const Data& d = *cycle.state->find<Data>(id());
+  if (!d.affinity.deltas.empty() || !d.anti.deltas.empty() || !d.existing_anti.deltas.empty()) {
+    Plugin::filter_all(cycle, nodes, marks);
+    return;
+  }
+  const ClusterCache& cluster = cycle.cluster;
+  const bool anywhere = d.affinity.total == 0 && d.filter->self_match;
+  for (const AffinityTerm& term : d.filter->affinity_terms) {
+    const std::span<const int32_t> values = cluster.topology(term.key);
+    const std::span<const int64_t> sums = d.affinity.base->of(term.key);
+    for (size_t k = 0; k < marks.size(); ++k) {
+      const int32_t value = values[nodes.slot(k)];
+      if (value < 0 || !(anywhere || sum_at(sums, value) > 0)) marks[k] = 0;
+    }
+  }
+  for (const MovedSums* away : {&d.anti, &d.existing_anti}) {
+    for (const TopologyKey key : away->base->keys) {
+      const std::span<const int32_t> values = cluster.topology(key);
+      const std::span<const int64_t> sums = away->base->of(key);
+      for (size_t k = 0; k < marks.size(); ++k) {
+        if (sum_at(sums, values[nodes.slot(k)]) > 0) marks[k] = 0;
+      }
+    }
+  }
 }
 
 void InterPodAffinity::count_for_score(const Cycle& cycle, Memory& m) const {

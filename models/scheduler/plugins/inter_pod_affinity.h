@@ -32,10 +32,9 @@ class InterPodAffinity final : public PluginBase<InterPodAffinity> {
   void add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   void remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  void filter_all(const Cycle& cycle, const NodeList& nodes,
+                  std::span<uint8_t> marks) const override;
   Status pre_score(Cycle& cycle, const NodeList& nodes) override;
-  bool passes(const Cycle& cycle, const NodeInfo& node) const override {
-    return verdict(cycle, node) == Verdict::kFits;
-  }
   void score_all(const Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const;
   Status normalize(Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const;
 

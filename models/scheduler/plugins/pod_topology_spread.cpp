@@ -324,13 +324,22 @@ void PodTopologySpread::remove_pod(Cycle& cycle, const PodInfo& pod, const NodeI
   change(cycle, pod, node, -1);
 }
 
-bool PodTopologySpread::passes(const Cycle& cycle, const NodeInfo& node) const {
+void PodTopologySpread::filter_all(const Cycle& cycle, const NodeList& nodes,
+                                   std::span<uint8_t> marks) const {
   const Data& d = *cycle.state->find<Data>(id());
-  for (size_t i = 0; i < d.limits.size(); ++i) {
-    const int32_t value = cycle.cluster.topology_value(d.hard->constraints[i].key, node);
-    if (value < 0 || d.pods(i, value) > d.limits[i].most) return false;
+  if (!d.deltas.empty()) {
+    Plugin::filter_all(cycle, nodes, marks);
+    return;
   }
-  return true;
+  for (size_t i = 0; i < d.limits.size(); ++i) {
+    const std::span<const int32_t> values = cycle.cluster.topology(d.hard->constraints[i].key);
+    const std::span<const int64_t> sums = d.hard->sums.sums(i);
+    const int64_t most = d.limits[i].most;
+    for (size_t k = 0; k < marks.size(); ++k) {
+      const int32_t value = values[nodes.slot(k)];
+      if (value < 0 || sum_at(sums, value) > most) marks[k] = 0;
+    }
+  }
 }
 
 Status PodTopologySpread::filter(const Cycle& cycle, const NodeInfo& node) const {
