@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -445,6 +446,33 @@ bool Scheduler::mark_promised(const Cycle& cycle) {
   return !promised.empty();
 }
 
+namespace {
+// The first node from `index` on that is not known to pass, `end` if there is none.
+size_t end_of_passing(std::span<const NodeVerdicts::Filter> filter, size_t index, size_t end) {
+  // Eight at a time: nearly all pass.
+  constexpr uint64_t kEight = 0x0101010101010101 * NodeVerdicts::kPasses;
+  static_assert(sizeof(NodeVerdicts::Filter) == 1);
+  for (uint64_t word; index + 8 <= end; index += 8) {
+    std::memcpy(&word, filter.data() + index, sizeof word);
+    if (word != kEight) break;
+  }
+  while (index < end && filter[index] == NodeVerdicts::kPasses) ++index;
+  return index;
+}
+
+// Whether each total is one, not what stands for one.
+bool all_scored(std::span<const int64_t> totals) {
+  // Two at a time, so that one does not wait for the other.
+  int64_t even = totals[0];
+  int64_t odd = totals.back();
+  for (size_t i = 1; i < totals.size(); i += 2) {
+    odd = std::min(odd, totals[i - 1]);
+    even = std::min(even, totals[i]);
+  }
+  return std::min(even, odd) > NodeVerdicts::kRelative;
+}
+}  // namespace
+
 void Scheduler::extend(std::vector<Stretch>& stretches, size_t first, size_t last) {
   if (!stretches.empty() && stretches.back().last == first) {
     stretches.back().last = last;
@@ -507,9 +535,7 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
       const size_t missing = wanted - d->feasible.size();
       if (simple) {
         const size_t first = index;
-        const size_t most = std::min(end, first + missing);
-        const NodeVerdicts::Filter* const filter = e.filter.data();
-        while (index < most && filter[index] == NodeVerdicts::kPasses) ++index;
+        index = end_of_passing(e.filter, first, std::min(end, first + missing));
         if (index > first) {
           take(first, index);
           continue;
@@ -579,14 +605,17 @@ bool Scheduler::score_remembered(Cycle& cycle, const NodeList& nodes, Decision* 
     const size_t first = totals.size();
     totals.insert(totals.end(), e.total.begin() + static_cast<ptrdiff_t>(stretch.first),
                   e.total.begin() + static_cast<ptrdiff_t>(stretch.last));
-    int64_t* const t = totals.data() + first;
-    const size_t count = totals.size() - first;
-    for (size_t i = 0; i < count; ++i) {
-      if (t[i] > NodeVerdicts::kRelative) continue;
-      if (t[i] == NodeVerdicts::kUnscored) {
-        t[i] = e.total[stretch.first + i] = total(nodes[first + i]);
+    // In blocks: a cycle changes one node, so that most blocks have all their scores.
+    constexpr size_t kBlock = 32;
+    for (size_t i = first; i < totals.size(); i += kBlock) {
+      const size_t end = std::min(i + kBlock, totals.size());
+      if (all_scored(std::span(totals).subspan(i, end - i))) continue;
+      for (size_t k = i; k < end; ++k) {
+        if (totals[k] == NodeVerdicts::kUnscored) {
+          totals[k] = e.total[stretch.first + (k - first)] = total(nodes[k]);
+        }
+        if (totals[k] == NodeVerdicts::kRelative) return false;
       }
-      if (t[i] == NodeVerdicts::kRelative) return false;
     }
   }
   for (const Plugin* p : others) {
