@@ -316,8 +316,10 @@ Status Profile::run_filters(const Cycle& cycle, const NodeInfo& node) const {
   for (const Plugin* p : cycle.state->filters) {
     Status s = p->filter(cycle, node);
     if (s.ok()) continue;
+    if (!s.is_rejected()) {
+      s = Status::error(fmt::format("running \"{}\" filter plugin: {}", p->name(), s.message()));
+    }
     s.set_plugin(p->id());
-    if (!s.is_rejected()) s.set_code(Code::kError);
     return s;
   }
   return {};

@@ -81,6 +81,7 @@ class CycleState {
     skip_filter.clear();
     skip_score.clear();
     filters.clear();
+    erred = false;
   }
   // The plugin's data for writing, as an earlier cycle left it or new: the plugin clears it.
   template <class T>
@@ -106,6 +107,8 @@ class CycleState {
   PluginSet skip_score;
   // The filter plugins that work in this cycle, in order.
   std::vector<const Plugin*> filters;
+  // A filter that was asked about many nodes met an error, which ends the cycle.
+  bool erred = false;
 };
 
 class Profile;
@@ -232,7 +235,10 @@ class Plugin {
   virtual void filter_all(const Cycle& cycle, const NodeList& nodes,
                           std::span<uint8_t> marks) const {
     for (size_t k = 0; k < marks.size(); ++k) {
-      if (marks[k] != 0 && !filter(cycle, nodes[k]).ok()) marks[k] = 0;
+      if (marks[k] == 0) continue;
+      const Status s = filter(cycle, nodes[k]);
+      if (s.code() == Code::kError) cycle.state->erred = true;
+      if (!s.ok()) marks[k] = 0;
     }
   }
   virtual Status post_filter(Cycle&, const NodeStatuses&, Nominating*) { return {}; }

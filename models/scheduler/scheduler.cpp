@@ -323,7 +323,7 @@ void Scheduler::node_event(client::ControlContext& ctx, const client::WatchEvent
 void Scheduler::pump(client::ControlContext& ctx) {
   hear_permits(ctx);
   // One pod at a time; what a cycle causes comes back as calls of its own.
-  while (!patching_ && queue_.has_ready()) {
+  while (!patching_ && !held_ && queue_.has_ready()) {
     if (busy_until_ && ctx.now() < busy_until_) return;
     Host host(*this, ctx);
     std::optional<QueuedPod> next = queue_.pop(call(ctx, host));
@@ -500,12 +500,14 @@ void Scheduler::mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, bool promised
   for (const Plugin* p : scratch_.others) p->filter_all(cycle, nodes, marks);
   for (size_t k = 0; promised && k < marks.size(); ++k) {
     if (!scratch_.promised[nodes.slot(k)]) continue;
-    marks[k] = cycle.profile.run_filters_with_nominated(cycle, nodes[k]).ok() ? 1 : 0;
+    const Status s = cycle.profile.run_filters_with_nominated(cycle, nodes[k]);
+    if (s.code() == Code::kError) cycle.state->erred = true;
+    marks[k] = s.ok() ? 1 : 0;
   }
 }
 
-// The walk of find_feasible() by remembered verdicts of the local filters. False, and nothing is
-// touched, when no node passes: the plain walk then collects the reasons.
+// The walk of find_feasible() by remembered verdicts of the local filters. False, and what it found
+// does not count, when no node passes or one errs: the plain walk then collects the reasons.
 bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d) {
   NodeVerdicts::Entry& e = scratch_.verdicts.find(cluster_, profile, cycle.info());
   std::vector<const Plugin*>& others = scratch_.others;
@@ -560,7 +562,7 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
   };
   if (!walk(start, n)) walk(0, start);
   const size_t found = d->feasible.size();
-  if (found == 0) return false;
+  if (found == 0 || cycle.state->erred) return false;
   size_t processed = found + failed;
   if (!d->statuses.list.empty()) {
     // A nominated node was tried and rejected: it counts too, unless the walk came by it.
@@ -672,6 +674,7 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
   if (!names && may_remember(cycle) && find_remembered(cycle, profile_index, wanted, d)) {
     return true;
   }
+  d->feasible.clear();
   const size_t tried = d->statuses.list.size();  // the nominated node, if any
   size_t index = n == 0 ? 0 : next_start_ % n;
   for (size_t i = 0; i < n; ++i, index = index + 1 == n ? 0 : index + 1) {
@@ -685,8 +688,7 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
       continue;
     }
     if (!v.is_rejected()) {
-      d->message = fmt::format("running \"{}\" filter plugin: {}", profile.plugin_name(v.plugin()),
-                               v.message());
+      d->message = v.message();
       break;
     }
     (v.code() == Code::kPending ? d->pending_plugins : d->unschedulable_plugins).insert(v.plugin());

@@ -139,6 +139,10 @@ class Scheduler final : public client::ControlLoop {
   size_t next_start() const { return next_start_; }
   // The observer must live as long as it is set; nullptr takes it away.
   void observe(AttemptObserver* observer) { scratch_.observer = observer; }
+  // Whether a timer is that of a PreBind plugin: tests say when those fire.
+  static bool is_step(client::Cookie c) { return static_cast<Purpose>(c >> 56) == kStep; }
+  // While held, no cycle begins: tests say what comes first.
+  void hold(bool held) { held_ = held; }
 
  private:
   void follow_preference(Decision* decision) const;
@@ -291,6 +295,7 @@ class Scheduler final : public client::ControlLoop {
   size_t chosen_ = 0;      // decisions for a node so far
   size_t next_start_ = 0;  // where the next search for nodes starts
   bool patching_ = false;  // the loop waits for a status patch
+  bool held_ = false;
   api::Time busy_until_;
   client::TimerId wake_ = 0;
   api::Time wake_at_;

@@ -145,13 +145,14 @@ NodeTerm NodeTerm::of(const api::NodeSelectorTerm& term) {
   return out;
 }
 
-bool NodeTerm::matches(const api::Node& node) const {
+bool NodeTerm::matches(const api::StrMap& of_node, const api::Str& name) const {
   if (!valid) return false;
   for (const Requirement& r : labels) {
-    if (!r.matches(node.metadata.labels)) return false;
+    if (!r.matches(of_node)) return false;
   }
+  if (name.empty()) return true;
   for (const Requirement& r : fields) {
-    if ((r.values[0] == node.metadata.name) != (r.op == Requirement::Op::kIn)) return false;
+    if ((r.values[0] == name) != (r.op == Requirement::Op::kIn)) return false;
   }
   return true;
 }

@@ -61,15 +61,22 @@ struct NodeTerm {
   std::vector<Requirement> fields;  // key "metadata.name", kIn or kNotIn with one value
 
   static NodeTerm of(const api::NodeSelectorTerm& term);
-  bool matches(const api::Node& node) const;
+  bool matches(const api::Node& node) const {
+    return matches(node.metadata.labels, node.metadata.name);
+  }
+  // Where only a node's labels count its name is empty, and fields do not count either.
+  bool matches(const api::StrMap& of_node, const api::Str& name) const;
 };
 
 struct NodeTerms {
   std::vector<NodeTerm> terms;
   static NodeTerms of(const api::NodeSelector& selector);
   bool matches(const api::Node& node) const {
+    return matches(node.metadata.labels, node.metadata.name);
+  }
+  bool matches(const api::StrMap& of_node, const api::Str& name) const {
     for (const NodeTerm& t : terms) {
-      if (t.matches(node)) return true;
+      if (t.matches(of_node, name)) return true;
     }
     return false;
   }

@@ -17,12 +17,22 @@ api::Time start_time(const PodInfo& pod, api::Time now) {
   return t ? t : now;
 }
 
-// Higher priority first, then the one that runs longer.
+// Higher priority first, then the one that runs longer. Those that have not started, as pods on
+// their way to the node, change places: Kubernetes asks the clock for each, so that the one asked
+// first is always the older.
 void sort_by_importance(std::vector<PodInfoRef>* pods, api::Time now) {
   std::stable_sort(pods->begin(), pods->end(), [&](const PodInfoRef& a, const PodInfoRef& b) {
     if (a->priority != b->priority) return a->priority > b->priority;
     return start_time(*a, now) < start_time(*b, now);
   });
+  const auto started = [](const PodInfoRef& p) { return bool(p->pod->status.start_time); };
+  for (auto first = pods->begin(); first != pods->end();) {
+    const auto last = std::find_if(first, pods->end(), [&](const PodInfoRef& p) {
+      return started(p) || p->priority != (*first)->priority;
+    });
+    std::reverse(first, last);
+    first = last == first ? last + 1 : last;
+  }
 }
 
 // Moves the pods whose eviction would violate a disruption budget to the front list.

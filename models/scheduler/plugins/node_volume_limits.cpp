@@ -6,6 +6,7 @@
 #include <map>
 
 #include "models/api/types/storage.h"
+#include "models/scheduler/in_tree_volumes.h"
 #include "models/scheduler/volumes.h"
 
 namespace mainspring::scheduler {
@@ -20,8 +21,9 @@ constexpr std::string_view kUnprovisioned = "unprovisioned";
 // "driver/handle" -> driver
 using Volumes = std::map<std::string, std::string>;
 
-void add(const CsiVolume& v, Volumes* out) {
-  if (!v.driver.empty() && !v.handle.empty()) out->emplace(v.driver + "/" + v.handle, v.driver);
+void add(std::string_view driver, std::string_view handle, Volumes* out) {
+  if (driver.empty() || handle.empty()) return;
+  out->emplace(fmt::format("{}/{}", driver, handle), driver);
 }
 
 // A claim without a volume counts by its class.
@@ -30,15 +32,11 @@ void add_by_class(const client::ControlContext& ctx, const api::CSINode* csi_nod
   const auto* c =
       ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", api::class_of(claim));
   if (!c) return;
-  std::string driver = c->provisioner.str();
-  const std::string_view migrated = csi_driver_of(driver);
-  const bool in_tree = driver == "kubernetes.io/azure-file" ||
-                       driver == "kubernetes.io/vsphere-volume" ||
-                       driver == "kubernetes.io/portworx-volume";
-  if (in_tree || (!migrated.empty() && !csi_node)) return;
-  if (!migrated.empty()) driver = migrated;
-  add({driver, fmt::format("{}-{}/{}", kUnprovisioned, claim.metadata.namespace_.view(),
-                           claim.metadata.name.view())},
+  const InTreePlugin* plugin = find_in_tree_plugin(c->provisioner.view());
+  if (plugin && !counts_as_csi(*plugin, csi_node)) return;
+  add(plugin ? plugin->driver : c->provisioner.view(),
+      fmt::format("{}-{}/{}", kUnprovisioned, claim.metadata.namespace_.view(),
+                  claim.metadata.name.view()),
       out);
 }
 
@@ -50,10 +48,15 @@ void add_claim(const client::ControlContext& ctx, const api::CSINode* csi_node,
                                  .get<api::PersistentVolume>("", claim.spec.volume_name);
   if (!volume) return add_by_class(ctx, csi_node, claim, out);
   if (volume->spec.csi) {
-    return add({volume->spec.csi->driver.str(), volume->spec.csi->volume_handle.str()}, out);
+    return add(volume->spec.csi->driver.view(), volume->spec.csi->volume_handle.view(), out);
   }
-  const auto csi = as_csi(volume->spec.extra, volume->metadata.labels);
-  if (csi && csi_node) add(*csi, out);
+  const InTreePlugin* plugin = in_tree_plugin_of(volume->spec.extra);
+  if (!plugin || !counts_as_csi(*plugin, csi_node)) return;
+  add(plugin->driver, csi_handle(*plugin, volume->spec.extra, volume->metadata.labels).handle, out);
+}
+
+std::string not_translated(const api::Volume& v, const std::string& problem) {
+  return fmt::format("converting volume({}) from inline to csi: {}", v.name.view(), problem);
 }
 
 // The attachable volumes of a pod. A new pod's claims must be there; others' are passed over.
@@ -63,8 +66,11 @@ Status add_pod_volumes(const client::ControlContext& ctx, const api::CSINode* cs
   for (const api::Volume& v : pod.pod->spec.volumes) {
     const std::optional<std::string> name = api::claim_of(*pod.pod, v);
     if (!name) {
-      const auto csi = as_csi(v.extra, {});
-      if (csi && csi_node) add(*csi, out);
+      const InTreePlugin* plugin = in_tree_plugin_of(v.extra);
+      if (!plugin || !counts_as_csi(*plugin, csi_node)) continue;
+      const CsiHandle csi = csi_handle(*plugin, v.extra, {});
+      if (!csi.problem.empty()) return Status::error(not_translated(v, csi.problem));
+      add(plugin->driver, csi.handle, out);
       continue;
     }
     if (name->empty()) return Status::error("PersistentVolumeClaim had no name");
@@ -85,7 +91,7 @@ Status add_pod_volumes(const client::ControlContext& ctx, const api::CSINode* cs
 }
 
 bool attachable(const api::Volume& v) {
-  return v.persistent_volume_claim || v.ephemeral || !in_tree_plugin(v.extra).empty();
+  return v.persistent_volume_claim || v.ephemeral || in_tree_plugin_of(v.extra);
 }
 
 int32_t limit_of(const api::CSINodeDriver& driver) {
@@ -191,8 +197,9 @@ bool NodeVolumeLimits::hint(uint8_t hint, const client::ControlContext&, const C
       const api::Str& attacher = api::as<api::VolumeAttachment>(objects.old_object).spec.attacher;
       return std::any_of(volumes.begin(), volumes.end(), [&](const api::Volume& v) {
         if (v.persistent_volume_claim) return true;
-        const auto csi = as_csi(v.extra, {});
-        return csi && attacher == std::string_view(csi->driver);
+        const InTreePlugin* plugin = in_tree_plugin_of(v.extra);
+        if (!plugin) return false;
+        return attacher == plugin->driver || !csi_handle(*plugin, v.extra, {}).problem.empty();
       });
     }
   }

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "models/api/pod_helpers.h"
+#include "models/scheduler/in_tree_volumes.h"
 #include "models/scheduler/volumes.h"
 
 namespace mainspring::scheduler {
@@ -31,19 +32,46 @@ uint64_t version_of(const api::Object& object) {
   return n;
 }
 
-// The nodes that reach a volume.
+// The nodes that a selector lets reach a volume: it sees their labels, not their names.
 struct Reach {
   bool everywhere = true;
   NodeTerms terms;
 
+  static Reach of(const api::NodeSelector& selector) { return {false, NodeTerms::of(selector)}; }
   static Reach of(const PersistentVolume& volume) {
-    Reach r;
-    if (!volume.spec.node_affinity || !volume.spec.node_affinity->required) return r;
-    r.everywhere = false;
-    r.terms = NodeTerms::of(*volume.spec.node_affinity->required);
-    return r;
+    if (!volume.spec.node_affinity || !volume.spec.node_affinity->required) return {};
+    return of(*volume.spec.node_affinity->required);
   }
-  bool from(const api::Node& node) const { return everywhere || terms.matches(node); }
+  bool from(const api::Node& node) const {
+    return everywhere || terms.matches(node.metadata.labels, api::Str());
+  }
+};
+
+// The nodes that reach a volume that has been bound. Nodes that leave volumes of its in-tree plugin
+// to a CSI driver go by the driver's topology.
+class Access {
+ public:
+  explicit Access(const PersistentVolume& volume)
+      : reach_(Reach::of(volume)), plugin_(in_tree_plugin_of(volume.spec.extra)) {
+    if (!plugin_) return;
+    problem_ = csi_handle(*plugin_, volume.spec.extra, volume.metadata.labels).problem;
+    const auto translated = csi_affinity(*plugin_, volume);
+    if (translated) migrated_ = Reach::of(*translated);
+  }
+  // Sets the problem where the driver's topology is needed and cannot be told.
+  bool from(const client::ControlContext& ctx, const api::Node& node, std::string* problem) const {
+    if (!plugin_) return reach_.from(node);
+    const auto* csi_node = ctx.cache(api::Kind::CSINode).get<api::CSINode>("", node.metadata.name);
+    if (!is_migrated(*plugin_, csi_node)) return reach_.from(node);
+    if (!problem_.empty()) *problem = "could not translate pv: " + problem_;
+    return migrated_.from(node);
+  }
+
+ private:
+  Reach reach_;
+  const InTreePlugin* plugin_;
+  Reach migrated_;
+  std::string problem_;
 };
 
 // A volume of a class that claims wait in.
@@ -95,16 +123,11 @@ const Candidate* find_match(const PersistentVolumeClaim& claim,
 }  // namespace
 
 struct VolumeBinding::Data final : CycleDataOf<Data> {
-  // Of the bound claims, in order; no volume where the API has none.
-  struct Bound {
-    Volume volume;
-    Reach reach;
-  };
   struct Capacity {
     api::Ref<const api::CSIStorageCapacity> object;
     Selector nodes;
   };
-  std::vector<Bound> bound;
+  std::vector<std::optional<Access>> bound;  // of the claims, in order; nothing: no volume
   std::vector<Claim> delayed;
   std::map<api::Str, std::vector<Candidate>> candidates;  // by class
   std::vector<Capacity> capacities;
@@ -186,8 +209,8 @@ Status VolumeBinding::pre_filter(Cycle& cycle, std::optional<std::vector<api::St
     if (!name) continue;
     Claim c = claim(ctx, pod.ns(), *name);
     if (api::is_fully_bound(*c)) {
-      Volume bound = volume(ctx, c->spec.volume_name);
-      d.bound.push_back({bound, bound ? Reach::of(*bound) : Reach()});
+      const Volume bound = volume(ctx, c->spec.volume_name);
+      d.bound.push_back(bound ? std::optional<Access>(*bound) : std::nullopt);
       continue;
     }
     const api::Str class_name = api::class_of(*c);
@@ -276,9 +299,11 @@ Status VolumeBinding::filter(const Cycle& cycle, const NodeInfo& node) const {
   Data& d = *cycle.state->find<Data>(id());
   bool reachable = true;
   bool all_there = true;
-  for (const Data::Bound& b : d.bound) {
-    all_there = static_cast<bool>(b.volume);
-    reachable = !all_there || b.reach.from(*node.node);
+  for (const std::optional<Access>& access : d.bound) {
+    std::string problem;
+    all_there = access.has_value();
+    reachable = !all_there || access->from(cycle.ctx, *node.node, &problem);
+    if (!problem.empty()) return Status::error(problem);
     if (!all_there || !reachable) break;
   }
   PodVolumes volumes;
@@ -438,10 +463,15 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
   if (!live || api::is_terminal(*live)) {
     return Status::error("pod does not exist any more: " + not_found("pod", pod_name));
   }
-  const auto unreachable = [&](const PersistentVolume& v) {
-    return Status::error(fmt::format(
+  // What is wrong with the node for a volume; empty if nothing is.
+  const auto obstacle = [&](const PersistentVolume& v, std::string_view prefix) {
+    std::string problem;
+    const bool reachable = Access(v).from(ctx, *node, &problem);
+    if (!problem.empty()) return std::string(prefix) + problem;
+    if (reachable) return std::string();
+    return fmt::format(
         "pv \"{}\" node affinity doesn't match node \"{}\": no matching NodeSelectorTerms",
-        v.metadata.name.view(), node_name.view()));
+        v.metadata.name.view(), node_name.view());
   };
   for (const Binding& b : volumes.bindings) {
     const auto* v = all_volumes.get<PersistentVolume>("", b.volume->metadata.name);
@@ -456,7 +486,8 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
                            not_found("persistentvolumeclaims", key_of(*b.claim)));
     }
     if (version_of(*b.volume) > version_of(*v)) return Status(Code::kWait);
-    if (!Reach::of(*v).from(*node)) return unreachable(*v);
+    const std::string why = obstacle(*v, "failed to translate pv to csi: ");
+    if (!why.empty()) return Status::error(why);
     if (!v->spec.claim_ref || v->spec.claim_ref->uid.empty()) {
       return Status::error(
           fmt::format("ClaimRef got reset for pv \"{}\"", v->metadata.name.view()));
@@ -482,7 +513,8 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
     if (!c->spec.volume_name.empty()) {
       const auto* v = all_volumes.get<PersistentVolume>("", c->spec.volume_name);
       if (!v) return Status(Code::kWait);
-      if (!Reach::of(*v).from(*node)) return unreachable(*v);
+      const std::string why = obstacle(*v, "");
+      if (!why.empty()) return Status::error(why);
     }
     if (!api::is_fully_bound(*c)) return Status(Code::kWait);
   }

@@ -12,6 +12,7 @@
 #include "models/api/patch.h"
 #include "models/api/pod_helpers.h"
 #include "models/scheduler/configuration.h"
+#include "tests/conformance/scheduler/volume_controller.h"
 #include "tests/support/fake_control.h"
 
 namespace mainspring::conformance {
@@ -92,10 +93,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
       reap();
     }
     settle();
-    for (int64_t second = step["wait"].as_int(); second > 0; --second) {
-      ctx_.run_until(loop_, epoch_ + api::Duration::seconds(++elapsed_));
-      settle();
-    }
+    for (int64_t second = step["wait"].as_int(); second > 0; --second) let_second_pass();
     return {};
   }
 
@@ -121,9 +119,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
   }
   void decided(const scheduler::PodInfo& pod, const scheduler::Decision& d,
                const std::vector<scheduler::Profile::PluginScores>& scores) override {
-    finish_attempt();
-    attempt_ = Json::object();
-    attempt_.set("step", step_).set("pod", pod.key());
+    begin_attempt(pod.key());
     const scheduler::ClusterCache& cluster = loop_.cluster();
     const scheduler::Profile& profile = profile_of(pod);
     if (d.kind == scheduler::Decision::Kind::kNode) attempt_.set("node", cluster.node(d.node).name);
@@ -151,11 +147,11 @@ class CaseRunner final : public scheduler::AttemptObserver {
       set_plugins("rejectedBy", profile, d.unschedulable_plugins);
       set_plugins("pendingBy", profile, d.pending_plugins);
     }
-    attempt_.set("nextStart", loop_.next_start());
   }
 
-  void failed(const scheduler::PodInfo&, bool rejected, const std::string& message,
+  void failed(const scheduler::PodInfo& pod, bool rejected, const std::string& message,
               const scheduler::Nominating& nominating) override {
+    if (attempt_.is_null()) begin_attempt(pod.key());
     attempt_.erase("node");
     attempt_.set("reason", rejected ? "Unschedulable" : "SchedulerError");
     attempt_.set("message", message);
@@ -192,6 +188,11 @@ class CaseRunner final : public scheduler::AttemptObserver {
     if (!names.empty()) attempt_.set(key, strings(names));
   }
 
+  void begin_attempt(const api::Str& pod) {
+    finish_attempt();
+    attempt_ = Json::object();
+    attempt_.set("step", step_).set("pod", pod).set("nextStart", loop_.next_start());
+  }
   void finish_attempt() {
     if (attempt_.is_null()) return;
     if (!victims_.empty()) attempt_.set("victims", strings(victims_));
@@ -259,13 +260,40 @@ class CaseRunner final : public scheduler::AttemptObserver {
     }
   }
 
+  // The queue's timers first; then the pods whose volumes are being bound look whether they are.
+  void let_second_pass() {
+    std::vector<client::Cookie> looks;
+    std::erase_if(ctx_.timers, [&](const test::FakeControl::Timer& t) {
+      const bool look = scheduler::Scheduler::is_step(t.cookie);
+      if (look) looks.push_back(t.cookie);
+      return look;
+    });
+    ctx_.run_until(loop_, epoch_ + api::Duration::seconds(++elapsed_));
+    settle();
+    for (const client::Cookie look : looks) {
+      finish_attempt();
+      // Were the binding to fail, it would have told the API before the next cycle.
+      loop_.hold(true);
+      loop_.on_timer(ctx_, look);
+      answer_requests();
+      loop_.hold(false);
+      settle();
+    }
+  }
+
   void answer_requests() {
     while (answered_ < ctx_.sent.size()) {
       const test::FakeControl::Sent sent = ctx_.sent[answered_++];
       const client::Request& r = sent.request;
       client::Outcome out;
       out.code = 200;
-      if (r.kind == api::Kind::Pod) act(r, &out);
+      if (r.kind == api::Kind::Pod) {
+        act(r, &out);
+      } else if (r.verb == client::Verb::kUpdate) {
+        put(api::clone(*r.body));
+        out.object = *ctx_.cache(r.kind).find(r.ns, r.name);
+        volumes_.written(out.object);
+      }
       loop_.on_outcome(ctx_, sent.cookie, out);
     }
     ctx_.sent.clear();
@@ -281,10 +309,16 @@ class CaseRunner final : public scheduler::AttemptObserver {
     api::Ref<api::Pod> pod = api::clone(api::as<api::Pod>(**found));
     switch (r.verb) {
       case client::Verb::kBind:
-        // What the API server and the kubelet do; a second later than the pod bound before.
+        // What the API server and the kubelet do. The start is a second later than that of the pod
+        // bound before, and later than those of pods that the case binds.
+        if (attempt_.is_null()) {
+          begin_attempt(key_of(r.ns, r.name));
+          attempt_.set("bound", r.target);
+        }
         pod->spec.node_name = r.target;
         pod->status.phase = "Running";
-        pod->status.start_time = epoch_ + api::Duration::seconds(++binds_);
+        pod->status.start_time =
+            epoch_ + api::Duration::seconds(++binds_) - api::Duration::hours(8);
         pod->status.nominated_node_name = api::Str();
         break;
       case client::Verb::kPatchStatusJson: {
@@ -305,6 +339,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
 
   test::FakeControl ctx_;
   scheduler::Scheduler loop_;
+  VolumeController volumes_{ctx_, [this](api::Ref<api::Object> o) { put(std::move(o)); }};
   Path path_;
   const api::Time epoch_ = ctx_.now();
   uint64_t version_ = 0;

@@ -14,6 +14,8 @@ import argparse
 import json
 import sys
 
+from case_volumes import Volumes
+
 MASK = (1 << 64) - 1
 EPOCH_TEXT = "2023-11-14T{:02d}:{:02d}:{:02d}Z"
 
@@ -60,6 +62,7 @@ TOPOLOGIES = [HOSTNAME, ZONE, ZONE, REGION, "rack"]
 LABELS = {"app": ["a", "a", "b", "c"], "tier": ["x", "y"], "version": ["1", "2"]}
 NAMESPACES = ["default", "east", "west"]
 MI = 1 << 20
+VOLUME_PLUGINS = ["VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone"]
 CONFIG_VERSION = "kubescheduler.config.k8s.io/v1"
 
 
@@ -88,6 +91,12 @@ class Case:
         else:
             self.size = r.between(1, 8)
         self.zones = ["z1", "z2", "z3"][: r.between(1, 3)]
+        self.volumes = Volumes(self)
+        self.profiles = ["default-scheduler"]
+        if self.has("profiles"):
+            self.profiles = r.pick(
+                [["default-scheduler", "second"], ["default-scheduler", "second", "third"], ["own"]]
+            )
 
     def has(self, feature: str) -> bool:
         return feature in self.on
@@ -321,7 +330,7 @@ class Case:
             self.made["pod"] += 1
         namespace = r.pick(NAMESPACES) if self.has("namespaces") else "default"
         spec = {
-            "schedulerName": "default-scheduler",
+            "schedulerName": "nobody" if r.percent(1) else r.pick(self.profiles),
             "priority": 0,
             "containers": self.containers(),
         }
@@ -592,6 +601,9 @@ class Case:
                 }
             ]
 
+    def with_volumes(self, pod: dict):
+        self.volumes.add_to(pod)
+
     # ---- other objects
 
     def namespaces(self):
@@ -680,6 +692,7 @@ class Case:
             "NodeAffinity": self.node_affinity_args,
             "PodTopologySpread": self.spread_args,
             "DefaultPreemption": self.preemption_args,
+            "VolumeBinding": self.volume_binding_args,
         }
         out = []
         for name in r.some(sorted(makers), 3):
@@ -755,6 +768,9 @@ class Case:
             "minCandidateNodesAbsolute": r.pick([1, 2, 100]),
         }
 
+    def volume_binding_args(self) -> dict:
+        return {"bindTimeoutSeconds": self.r.pick([1, 2, 5, 600])}
+
     def plugins(self) -> dict:
         """Weights of score plugins, and plugins that are off."""
         r = self.r
@@ -774,28 +790,34 @@ class Case:
                 "enabled": [{"name": r.pick(scoring), "weight": r.pick([1, 5, 10])}],
             }
         if r.percent(30):
-            out["filter"] = {"disabled": [{"name": r.pick(["TaintToleration", "NodePorts"])}]}
+            filters = ["TaintToleration", "NodePorts", "NodeVolumeLimits", "VolumeZone"]
+            out["filter"] = {"disabled": [{"name": n} for n in r.some(filters, 2)]}
         if r.percent(15):
             out["postFilter"] = {"disabled": [{"name": r.pick(["DefaultPreemption", "*"])}]}
         if r.percent(15):
-            off = r.some(["PodTopologySpread", "InterPodAffinity", "ImageLocality"], 2)
+            plugins = ["PodTopologySpread", "InterPodAffinity", "ImageLocality", *VOLUME_PLUGINS]
+            off = r.some(plugins, 4)
             out["multiPoint"] = {"disabled": [{"name": n} for n in off]}
         return out
 
     def configuration(self) -> dict:
         r = self.r
-        profile: dict = {"schedulerName": "default-scheduler"}
+        out = {"apiVersion": CONFIG_VERSION, "kind": "KubeSchedulerConfiguration"}
+        if r.percent(30):
+            out["percentageOfNodesToScore"] = r.pick([1, 30, 100])
+        out["profiles"] = [self.profile(name) for name in self.profiles]
+        return out
+
+    def profile(self, name: str) -> dict:
+        r = self.r
+        profile: dict = {"schedulerName": name}
         if r.percent(70):
             profile["pluginConfig"] = self.plugin_args()
         if r.percent(50):
             profile["plugins"] = self.plugins()
         if r.percent(30):
             profile["percentageOfNodesToScore"] = r.pick([0, 1, 50, 100])
-        out = {"apiVersion": CONFIG_VERSION, "kind": "KubeSchedulerConfiguration"}
-        if r.percent(30):
-            out["percentageOfNodesToScore"] = r.pick([1, 30, 100])
-        out["profiles"] = [profile]
-        return out
+        return profile
 
     # ---- the whole
 
@@ -817,6 +839,9 @@ class Case:
         r = self.r
         if self.has("time") and r.percent(30):
             self.steps.append({"wait": r.pick([1, 1, 2, 3, 5, 9, 17, 41, 331])})
+            return
+        if self.has("volumes") and r.percent(45):
+            self.volumes.event()
             return
         if self.has("changes") and r.percent(70):
             self.change_pod() if r.percent(65) and self.arrived else self.change_node()
@@ -851,7 +876,8 @@ class Case:
             pod = r.pick(self.bound)
             pod["metadata"]["labels"] = self.labels()
             self.put(pod)
-        elif not self.has("time"):  # several pods at once: whether cycles lie between is a race
+        elif not self.has("time") and not self.has("volumes"):
+            # Several pods at once: whether cycles lie between is a race.
             self.steps.append({"reap": True})
 
     def make(self, identity: str) -> dict:
@@ -861,6 +887,8 @@ class Case:
             self.services()
         for _ in range(self.size):
             self.put(self.node())
+        if self.has("volumes"):
+            self.volumes.setup()
         if self.has("budgets"):
             for _ in range(r.between(1, 3)):
                 self.budget()
@@ -869,10 +897,12 @@ class Case:
             self.put(self.bound_pod())
         for _ in range(r.pick([1, 2, 3, 5, 8, 12]) + (20 if self.has("changes") else 0)):
             self.event()
+        if self.has("volumes"):
+            self.steps.append({"wait": r.pick([1, 1, 2, 12])})
         case: dict = {"id": identity, "steps": self.steps}
         if self.has("priorities"):
             case["random"] = r.below(1000)
-        if self.has("configuration"):
+        if self.has("configuration") or self.has("profiles"):
             case["config"] = self.configuration()
         return case
 
@@ -893,6 +923,7 @@ POD_FEATURES = {
     "gates": Case.gates,
     "services": Case.owner,
     "nominated": Case.node_name,
+    "volumes": Case.with_volumes,
 }
 # What a case may mix. "large" allows clusters beyond 30 nodes.
 FEATURES = [
@@ -911,6 +942,7 @@ FEATURES = [
     "time",
     "large",
     "configuration",
+    "profiles",
 ]
 
 

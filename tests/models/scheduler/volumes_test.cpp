@@ -5,7 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "models/api/types/storage.h"
-#include "models/scheduler/volumes.h"
+#include "models/api/volume_helpers.h"
+#include "models/scheduler/in_tree_volumes.h"
 #include "tests/models/scheduler/cluster.h"
 
 namespace mainspring::scheduler {
@@ -446,8 +447,9 @@ TEST(NodeVolumeLimits, CountsVolumesAndAttachmentsOnce) {
 
 TEST(Volumes, KnowInTreeDisksByTheirDrivers) {
   const auto handle = [](const char* kind, api::Json source, api::StrMap labels = {}) {
-    const auto v = as_csi(api::Json::object({{kind, std::move(source)}}), labels);
-    return v ? v->driver + " " + v->handle : std::string("none");
+    const api::Json kept = api::Json::object({{kind, std::move(source)}});
+    const InTreePlugin* plugin = in_tree_plugin_of(kept);
+    return std::string(plugin->driver) + " " + csi_handle(*plugin, kept, labels).handle;
   };
   EXPECT_EQ(handle("awsElasticBlockStore", api::Json::object({{"volumeID", "aws://us-1a/vol-1"}})),
             "ebs.csi.aws.com vol-1");
@@ -457,7 +459,7 @@ TEST(Volumes, KnowInTreeDisksByTheirDrivers) {
                    {{"topology.kubernetes.io/zone", "eu-1-a__eu-1-b"}}),
             "pd.csi.storage.gke.io projects/UNSPECIFIED/regions/eu-1/disks/d");
   EXPECT_EQ(handle("azureDisk", api::Json::object({{"diskURI", "/d"}})), "disk.csi.azure.com /d");
-  EXPECT_EQ(handle("vsphereVolume", api::Json::object({{"volumePath", "/d"}})), "none");
+  EXPECT_EQ(in_tree_plugin_of(api::Json::object({{"nfs", api::Json::object({})}})), nullptr);
 }
 
 }  // namespace

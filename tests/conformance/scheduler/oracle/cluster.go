@@ -38,6 +38,10 @@ func newCluster() *cluster {
 }
 
 func (c *cluster) react(action clienttesting.Action) (bool, runtime.Object, error) {
+	if a, ok := action.(clienttesting.UpdateAction); ok && a.GetVerb() == "update" {
+		obj, err := c.update(a.GetObject())
+		return true, obj, err
+	}
 	if action.GetResource().Resource != "pods" {
 		return true, nil, fmt.Errorf("unexpected request: %v", action)
 	}
@@ -63,14 +67,14 @@ func (c *cluster) pod(key string) (*v1.Pod, error) {
 }
 
 // bind does what the API server and the kubelet do: the pod is on its node and has a start time, a
-// second later than the pod bound before it.
+// second later than the pod bound before it, later than the pods that the case binds.
 func (c *cluster) bind(b *v1.Binding) error {
 	pod, err := c.pod(b.Namespace + "/" + b.Name)
 	if err != nil {
 		return err
 	}
 	c.binds++
-	start := metav1.NewTime(epoch.Add(time.Duration(c.binds) * time.Second))
+	start := metav1.NewTime(epoch.Add(time.Duration(c.binds)*time.Second - 8*time.Hour))
 	pod.Spec.NodeName = b.Target.Name
 	pod.Status.Phase = v1.PodRunning
 	pod.Status.StartTime = &start

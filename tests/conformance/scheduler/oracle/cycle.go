@@ -3,7 +3,6 @@ package main
 import (
 	"container/heap"
 	"context"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	_ "unsafe" // for go:linkname
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/tools/events"
@@ -31,6 +31,7 @@ type Attempt struct {
 	Step    int    `json:"step"`
 	Pod     string `json:"pod"`
 	Node    string `json:"node,omitempty"`
+	Bound   string `json:"bound,omitempty"`   // no attempt: the end of one that waited for volumes
 	Reason  string `json:"reason,omitempty"`  // of the PodScheduled condition
 	Message string `json:"message,omitempty"` // of the PodScheduled condition
 
@@ -62,6 +63,7 @@ type recorder struct {
 	offset     uint64                                 // where the first preemption begins its search
 	elapsed    int                                    // seconds
 	preemptors []*defaultpreemption.DefaultPreemption // a profile each
+	waiters    []*waiter                              // pods whose volumes are being bound
 	mu         sync.Mutex
 }
 
@@ -124,6 +126,7 @@ func (r *recorder) attach(s *scheduler.Scheduler) {
 				r.watchPreemption(dp)
 			}
 		}
+		r.watchVolumes(f)
 		s.Profiles[name] = &profile{Framework: f, r: r}
 	}
 	schedule := s.SchedulePod
@@ -371,8 +374,8 @@ func (s *settledPreemption) CandidatesToVictimsMap(candidates []preemption.Candi
 		shifted := &extenderv1.Victims{NumPDBViolations: c.Victims().NumPDBViolations}
 		for _, victim := range c.Victims().Pods {
 			pod := victim.DeepCopy()
-			if pod.Status.StartTime == nil {
-				panic(fmt.Sprintf("pod %s has no start time", keyOf(pod)))
+			if pod.Status.StartTime == nil { // assumed: later than all that have started
+				pod.Status.StartTime = &metav1.Time{Time: epoch.AddDate(1, 0, 0)}
 			}
 			pod.Status.StartTime.Time = pod.Status.StartTime.Add(time.Duration(len(candidates) - i))
 			shifted.Pods = append(shifted.Pods, pod)

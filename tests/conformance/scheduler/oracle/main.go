@@ -114,16 +114,25 @@ func solve(c *Case) *Answer {
 		if err := cl.apply(&c.Steps[i]); err != nil {
 			return &Answer{Error: fmt.Sprintf("step %d: %v", i, err)}
 		}
-		for second := 0; ; second++ {
+		work := func() {
 			for r.ready() {
 				if a := r.scheduleOne(ctx, i); a != nil {
 					answer.Attempts = append(answer.Attempts, a)
 				}
 			}
-			if second == c.Steps[i].Wait {
-				break
-			}
+		}
+		work()
+		for range c.Steps[i].Wait {
+			waiters := r.waiters
+			r.waiters = nil
 			r.letSecondPass(klog.FromContext(ctx))
+			work()
+			for _, w := range waiters {
+				if a := r.resume(w, i); a != nil {
+					answer.Attempts = append(answer.Attempts, a)
+				}
+				work()
+			}
 		}
 	}
 	answer.Waiting = r.waiting()
