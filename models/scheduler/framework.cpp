@@ -261,7 +261,10 @@ Status Profile::run_pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>
     }
     if (!s.ok()) {
       s.set_plugin(p->id());
-      if (s.code() == Code::kUnschedulableAndUnresolvable) return s;
+      if (s.code() == Code::kUnschedulableAndUnresolvable) {
+        rejectors->clear();  // those that restrict the nodes do not count then
+        return s;
+      }
       if (s.code() == Code::kUnschedulable) {
         rejected = std::move(s);
         continue;
