@@ -1,6 +1,7 @@
 """`mainspring run`: exit codes, outputs, overrides, interrupts."""
 
 import json
+import pathlib
 import signal
 import subprocess
 import time
@@ -108,12 +109,20 @@ def test_a_folder_that_cannot_be_written_is_said(mainspring):
     assert done.returncode == 3 and "web.yaml/out" in done.stderr
 
 
+def catches(pid, number):
+    """Whether a process has a handler for a signal: before that, the signal would end it."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return int(caught.split()[1], 16) >> (number - 1) & 1
+
+
 def test_an_interrupt_writes_what_was_reached(folder):
     words = ["run", "scenario.yaml", "--set", "horizon=9000h", "--out", "out"]
     process = subprocess.Popen(
         [PROGRAM, *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    time.sleep(1.5)
+    while not catches(process.pid, signal.SIGINT):
+        time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=100)
     assert process.returncode == 130, stderr
