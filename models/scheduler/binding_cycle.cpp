@@ -254,9 +254,11 @@ bool Scheduler::release(client::ControlContext& ctx, const Binding& b) {
   for (size_t i = plugins.size(); i-- > 0;) {
     plugins[i]->unreserve(ctx, *b.assumed, b.assumed->node_name);
   }
-  const bool held = cluster_.is_assumed(b.assumed->uid());
-  cluster_.forget(b.assumed->uid());
-  return held;
+  // One that was deleted on its way has left already, and Kubernetes counts that as forgetting it.
+  const api::Str& uid = b.assumed->uid();
+  const bool forgotten = cluster_.is_assumed(uid) || !cluster_.find_pod(uid);
+  cluster_.forget(uid);
+  return forgotten;
 }
 
 // The room that the pod held is free. A pod that was rejected is back in the queue by then and does

@@ -255,7 +255,7 @@ class Scheduler final : public client::ControlLoop {
   void bound(client::ControlContext& ctx, Binding binding, const client::Outcome& outcome);
   void give_up(client::ControlContext& ctx, Binding binding, const Status& why);
   void tell_of_room(client::ControlContext& ctx, const PodInfoRef& pod, bool rejected);
-  // Unreserve and forget; whether the cache still held the pod.
+  // Unreserve and forget; false if the cache knows the pod as bound.
   bool release(client::ControlContext& ctx, const Binding& binding);
   Binding* find_waiting(const api::Str& uid);
   bool reject_waiting(const api::Str& uid, PluginId plugin, api::Str reason);
