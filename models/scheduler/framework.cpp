@@ -194,6 +194,15 @@ void Profile::index() {
       }
     }
   }
+  const auto filters = at(kFilter);
+  prepared_to_filter_ = std::none_of(filters.begin(), filters.end(),
+                                     [&](const Plugin* p) { return lacks_pre_filter(*p); });
+}
+
+bool Profile::lacks_pre_filter(const Plugin& plugin) const {
+  const auto prepared = at(kPreFilter);
+  return !plugin.misses_pre_filter().empty() &&
+         std::find(prepared.begin(), prepared.end(), &plugin) == prepared.end();
 }
 
 std::string_view Profile::plugin_name(PluginId id) const {
@@ -317,7 +326,8 @@ void Profile::run_remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& n
 
 Status Profile::run_filters(const Cycle& cycle, const NodeInfo& node) const {
   for (const Plugin* p : cycle.state->filters) {
-    Status s = p->filter(cycle, node);
+    Status s = prepared_to_filter_ || !lacks_pre_filter(*p) ? p->filter(cycle, node)
+                                                            : Status::error(p->misses_pre_filter());
     if (s.ok()) continue;
     if (!s.is_rejected()) {
       s = Status::error(fmt::format("running \"{}\" filter plugin: {}", p->name(), s.message()));

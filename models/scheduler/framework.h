@@ -84,6 +84,8 @@ class Profile {
   bool has(Points point) const { return !at(point).empty(); }
   // False for a score plugin that needs its PreScore and is not enabled there.
   bool prepared_to_score(const Plugin& plugin) const;
+  // False where a filter plugin needs its PreFilter and is not enabled there: it errs.
+  bool prepared_to_filter() const { return prepared_to_filter_; }
   std::span<Plugin* const> at(Points single_point) const;
   int64_t weight(PluginId id) const { return weights_[static_cast<size_t>(id)]; }
   // Every plugin's registered events, in order of the plugins.
@@ -118,11 +120,13 @@ class Profile {
 
  private:
   void index();
+  bool lacks_pre_filter(const Plugin& plugin) const;
   std::string name_;
   std::vector<std::unique_ptr<Plugin>> plugins_;  // in order
   std::array<int64_t, kMaxPlugins> weights_{};
   std::array<std::vector<PluginId>, kPointCount> order_;
   std::array<std::vector<Plugin*>, kPointCount> points_;
+  bool prepared_to_filter_ = true;
 };
 
 // The index of the winner among totals: the root of Kubernetes 1.35's heap over the list (fact

@@ -230,6 +230,8 @@ class Plugin {
   virtual void add_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
   virtual void remove_pod(Cycle&, const PodInfo&, const NodeInfo&) const {}
   virtual Status filter(const Cycle&, const NodeInfo&) const { return {}; }
+  // The error of a filter() that builds on PreFilter where that is not enabled; empty for others.
+  virtual std::string_view misses_pre_filter() const { return {}; }
   // For callers that need no reasons: sets to 0 the marks of the nodes that filter() rejects, and
   // leaves marks of 0 as they are.
   virtual void filter_all(const Cycle& cycle, const NodeList& nodes,

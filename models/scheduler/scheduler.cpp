@@ -427,7 +427,8 @@ bool Scheduler::try_nominated(Cycle& cycle, Decision* d) {
 // Whether what is remembered of nodes holds for the pod.
 bool Scheduler::may_remember(const Cycle& cycle) const {
   const PodInfo& pod = cycle.info();
-  return cycle.remember && !pod.resized && pod.pod->spec.node_name.empty();
+  return cycle.remember && cycle.profile.prepared_to_filter() && !pod.resized &&
+         pod.pod->spec.node_name.empty();
 }
 
 // Marks the nodes that are promised to pods which the cycle's pod must leave room for.

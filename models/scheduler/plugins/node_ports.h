@@ -17,6 +17,9 @@ class NodePorts final : public PluginBase<NodePorts> {
             const PodInfo& pod, const EventObjects& objects) const override;
   Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  std::string_view misses_pre_filter() const override {
+    return "reading \"PreFilterNodePorts\" from cycleState: not found";
+  }
 
  private:
   api::Str reason_ = "node(s) didn't have free ports for the requested pod ports";

@@ -100,27 +100,34 @@ int32_t limit_of(const api::CSINodeDriver& driver) {
 }  // namespace
 
 struct NodeVolumeLimits::Data final : CycleDataOf<Data> {
-  std::map<api::Str, Volumes> attachments;  // what VolumeAttachments say, by node
+  std::map<api::Str, Volumes> attachments;
 };
+
+namespace {
+// What VolumeAttachments say, by node.
+std::map<api::Str, Volumes> attachments_of(const client::ControlContext& ctx) {
+  std::map<api::Str, Volumes> out;
+  const client::Cache& attachments = ctx.cache(api::Kind::VolumeAttachment);
+  if (attachments.size() == 0) return out;
+  for (const api::ObjectRef& ref : attachments.list()) {
+    const auto& spec = api::as<api::VolumeAttachment>(ref).spec;
+    if (spec.attacher.empty() || !spec.source.persistent_volume_name) continue;
+    const auto* volume = ctx.cache(api::Kind::PersistentVolume)
+                             .get<api::PersistentVolume>("", *spec.source.persistent_volume_name);
+    if (!volume || !volume->spec.csi) continue;
+    out[spec.node_name].emplace(spec.attacher.str() + "/" + volume->spec.csi->volume_handle.str(),
+                                spec.attacher.str());
+  }
+  return out;
+}
+}  // namespace
 
 Status NodeVolumeLimits::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
   const PodInfo& pod = cycle.info();
   if (!pod.has_claims && !pod.has_disks) return Status::skip();
   const auto& volumes = pod.pod->spec.volumes;
   if (std::none_of(volumes.begin(), volumes.end(), attachable)) return Status::skip();
-  Data& d = cycle.state->write<Data>(id());
-  d.attachments.clear();
-  const client::Cache& attachments = cycle.ctx.cache(api::Kind::VolumeAttachment);
-  if (attachments.size() == 0) return {};
-  for (const api::ObjectRef& ref : attachments.list()) {
-    const auto& spec = api::as<api::VolumeAttachment>(ref).spec;
-    if (spec.attacher.empty() || !spec.source.persistent_volume_name) continue;
-    const auto* volume = cycle.ctx.cache(api::Kind::PersistentVolume)
-                             .get<api::PersistentVolume>("", *spec.source.persistent_volume_name);
-    if (!volume || !volume->spec.csi) continue;
-    d.attachments[spec.node_name].emplace(
-        spec.attacher.str() + "/" + volume->spec.csi->volume_handle.str(), spec.attacher.str());
-  }
+  cycle.state->write<Data>(id()).attachments = attachments_of(cycle.ctx);
   return {};
 }
 
@@ -145,7 +152,10 @@ Status NodeVolumeLimits::filter(const Cycle& cycle, const NodeInfo& node) const 
   // Volumes that pods have already do not count as new; those that only an attachment names do
   // count as attached.
   for (const auto& [volume, driver] : attached) wanted.erase(volume);
-  const auto& attachments = cycle.state->find<Data>(id())->attachments;
+  const Data* d = cycle.state->find<Data>(id());
+  std::map<api::Str, Volumes> now;  // where PreFilter is not enabled
+  if (!d) now = attachments_of(ctx);
+  const auto& attachments = d ? d->attachments : now;
   const auto here = attachments.find(node.name);
   if (here != attachments.end()) attached.insert(here->second.begin(), here->second.end());
   std::map<std::string_view, int64_t> count;

@@ -32,6 +32,9 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
   void add_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   void remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) const override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  std::string_view misses_pre_filter() const override {
+    return "reading \"PreFilterPodTopologySpread\" from cycleState: not found";
+  }
   Status pre_score(Cycle& cycle, const NodeList& nodes) override;
   void filter_all(const Cycle& cycle, const NodeList& nodes,
                   std::span<uint8_t> marks) const override;

@@ -33,6 +33,7 @@ class VolumeBinding final : public PluginBase<VolumeBinding> {
             const PodInfo& pod, const EventObjects& objects) const override;
   Status pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>* nodes) override;
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
+  std::string_view misses_pre_filter() const override { return "not found"; }
   Status pre_score(Cycle& cycle, const NodeList& nodes) override;
   int64_t score(const Cycle& cycle, const NodeInfo& node) const;
   Status reserve(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) override;

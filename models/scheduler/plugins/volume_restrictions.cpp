@@ -135,7 +135,9 @@ Status VolumeRestrictions::filter(const Cycle& cycle, const NodeInfo& node) cons
   for (const NodeInfo::Entry& e : node.pods) {
     if (disks_conflict(cycle.info(), *e.pod)) return Status::unschedulable(reason_disk_);
   }
-  if (cycle.state->find<Data>(id())->conflicts > 0) return Status::unschedulable(reason_in_use_);
+  const Data* d = cycle.state->find<Data>(id());
+  if (!d) return Status::error("cannot read \"PreFilterVolumeRestrictions\" from cycleState");
+  if (d->conflicts > 0) return Status::unschedulable(reason_in_use_);
   return {};
 }
 

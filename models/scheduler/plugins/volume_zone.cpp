@@ -75,16 +75,16 @@ struct VolumeZone::Data final : CycleDataOf<Data> {
   std::vector<Topology> topologies;
 };
 
-Status VolumeZone::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
-  const PodInfo& pod = cycle.info();
-  if (!pod.has_claims) return Status::skip();
-  std::vector<Topology> found;
+namespace {
+// Those of the volumes that the pod's claims are bound to.
+Status find_topologies(const client::ControlContext& ctx, const PodInfo& pod,
+                       std::vector<Topology>* out) {
   for (const api::Volume& v : pod.pod->spec.volumes) {
     if (!v.persistent_volume_claim) continue;
     const api::Str& name = v.persistent_volume_claim->claim_name;
     if (name.empty()) return Status::unresolvable("PersistentVolumeClaim had no name");
-    const auto* claim = cycle.ctx.cache(api::Kind::PersistentVolumeClaim)
-                            .get<api::PersistentVolumeClaim>(pod.ns(), name);
+    const auto* claim =
+        ctx.cache(api::Kind::PersistentVolumeClaim).get<api::PersistentVolumeClaim>(pod.ns(), name);
     if (!claim) return Status::unresolvable(not_found("persistentvolumeclaim", name));
     const api::Str& volume_name = claim->spec.volume_name;
     if (volume_name.empty()) {
@@ -92,8 +92,7 @@ Status VolumeZone::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>
       if (class_name.empty()) {
         return Status::unresolvable("PersistentVolumeClaim had no pv name and storageClass name");
       }
-      const auto* c =
-          cycle.ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
+      const auto* c = ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
       if (!c) {
         return Status::unresolvable(not_found("storageclass.storage.k8s.io", class_name));
       }
@@ -105,21 +104,36 @@ Status VolumeZone::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>
       return Status::unresolvable("PersistentVolume had no name");
     }
     const auto* volume =
-        cycle.ctx.cache(api::Kind::PersistentVolume).get<api::PersistentVolume>("", volume_name);
+        ctx.cache(api::Kind::PersistentVolume).get<api::PersistentVolume>("", volume_name);
     if (!volume) return Status::unresolvable(not_found("persistentvolume", volume_name));
-    add_topologies(*volume, &found);
+    add_topologies(*volume, out);
   }
+  return {};
+}
+}  // namespace
+
+Status VolumeZone::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
+  if (!cycle.info().has_claims) return Status::skip();
+  std::vector<Topology> found;
+  Status s = find_topologies(cycle.ctx, cycle.info(), &found);
+  if (!s.ok()) return s;
   if (found.empty()) return Status::skip();
   cycle.state->write<Data>(id()).topologies = std::move(found);
   return {};
 }
 
 Status VolumeZone::filter(const Cycle& cycle, const NodeInfo& node) const {
+  const Data* d = cycle.state->find<Data>(id());
+  std::vector<Topology> found;
+  if (!d) {
+    Status s = find_topologies(cycle.ctx, cycle.info(), &found);
+    if (!s.ok()) return s;
+  }
   const api::StrMap& labels = node.node->metadata.labels;
   const bool zoned = std::any_of(kLabels.begin(), kLabels.end(),
                                  [&](std::string_view k) { return labels.contains(k); });
   if (!zoned) return {};
-  for (const Topology& t : cycle.state->find<Data>(id())->topologies) {
+  for (const Topology& t : d ? d->topologies : found) {
     const api::Str* value = labels.find(t.key);
     if (!value) value = labels.find(modern(t.key));
     if (!value || !std::binary_search(t.values.begin(), t.values.end(), value->view())) {

@@ -792,6 +792,10 @@ class Case:
         if r.percent(30):
             filters = ["TaintToleration", "NodePorts", "NodeVolumeLimits", "VolumeZone"]
             out["filter"] = {"disabled": [{"name": n} for n in r.some(filters, 2)]}
+        if r.percent(4):  # filters that build on it err
+            plugins = ["NodeResourcesFit", "NodePorts", "NodeAffinity", "PodTopologySpread"]
+            plugins += ["InterPodAffinity", *VOLUME_PLUGINS]
+            out["preFilter"] = {"disabled": [{"name": r.pick(plugins)}]}
         if r.percent(15):
             out["postFilter"] = {"disabled": [{"name": r.pick(["DefaultPreemption", "*"])}]}
         if r.percent(15):
