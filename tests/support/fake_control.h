@@ -49,17 +49,20 @@ class FakeControl final : public client::ControlContext {
     const client::WatchEvent e = apply(type, std::move(object));
     loop.on_watch(*this, e);
   }
+  // Fires the first timer that is due until `until`; false if there is none.
+  bool fire_next(client::ControlLoop& loop, api::Time until) {
+    auto next = std::min_element(timers.begin(), timers.end(),
+                                 [](const Timer& a, const Timer& b) { return a.at < b.at; });
+    if (next == timers.end() || next->at > until) return false;
+    const Timer t = *next;
+    timers.erase(next);
+    time = std::max(time, t.at);
+    loop.on_timer(*this, t.cookie);
+    return true;
+  }
   // Fires the timers due until `until`, in order of time, and leaves the clock there.
   void run_until(client::ControlLoop& loop, api::Time until) {
-    while (true) {
-      auto next = std::min_element(timers.begin(), timers.end(),
-                                   [](const Timer& a, const Timer& b) { return a.at < b.at; });
-      if (next == timers.end() || next->at > until) break;
-      const Timer t = *next;
-      timers.erase(next);
-      time = std::max(time, t.at);
-      loop.on_timer(*this, t.cookie);
-    }
+    while (fire_next(loop, until)) continue;
     time = until;
   }
 

@@ -255,26 +255,28 @@ class CaseRunner final : public scheduler::AttemptObserver {
   void settle() {
     answer_requests();
     while (loop_.queue().has_ready()) {
-      ctx_.run_until(loop_, ctx_.now() + api::Duration::nanos(1));
-      answer_requests();
+      const api::Time until = ctx_.now() + api::Duration::nanos(1);
+      while (ctx_.fire_next(loop_, until)) answer_requests();
+      ctx_.time = until;
     }
   }
 
   // The queue's timers first; then the pods whose volumes are being bound look whether they are.
   void let_second_pass() {
-    std::vector<client::Cookie> looks;
+    std::vector<test::FakeControl::Timer> looks;
     std::erase_if(ctx_.timers, [&](const test::FakeControl::Timer& t) {
       const bool look = scheduler::Scheduler::is_step(t.cookie);
-      if (look) looks.push_back(t.cookie);
+      if (look) looks.push_back(t);
       return look;
     });
     ctx_.run_until(loop_, epoch_ + api::Duration::seconds(++elapsed_));
     settle();
-    for (const client::Cookie look : looks) {
+    for (const test::FakeControl::Timer& look : looks) {
       finish_attempt();
+      ctx_.time = std::max(ctx_.time, look.at);
       // Were the binding to fail, it would have told the API before the next cycle.
       loop_.hold(true);
-      loop_.on_timer(ctx_, look);
+      loop_.on_timer(ctx_, look.cookie);
       answer_requests();
       loop_.hold(false);
       settle();
