@@ -43,18 +43,7 @@ size_t nodes_to_find(size_t n, int32_t percentage) {
   return std::max(n * static_cast<size_t>(p) / 100, kMinNodes);
 }
 
-namespace {
-// Two at a time, so that one does not wait for the other.
-int64_t greatest(std::span<const int64_t> values) {
-  int64_t even = values[0];
-  int64_t odd = values.back();
-  for (size_t i = 1; i < values.size(); i += 2) {
-    odd = std::max(odd, values[i - 1]);
-    even = std::max(even, values[i]);
-  }
-  return std::max(even, odd);
-}
-}  // namespace
+namespace {}  // namespace
 
 size_t pick_host(std::span<const int64_t> totals) {
   // When the heap is built, a root changes places with a child only if the child is greater, with
@@ -63,7 +52,7 @@ size_t pick_host(std::span<const int64_t> totals) {
   // i has the ancestors i/2, i/4, ...: of each level only the first one counts, and only if it is
   // left of the one found higher up.
   const size_t n = totals.size();
-  const int64_t max = greatest(totals);
+  const int64_t max = fold_in_pairs(totals, [](int64_t a, int64_t b) { return std::max(a, b); });
   size_t best = 0;
   size_t end = 2;  // of the level, as far as it is worth a look
   for (size_t first = 1; first <= n; first *= 2) {
@@ -199,10 +188,13 @@ void Profile::index() {
                                      [&](const Plugin* p) { return lacks_pre_filter(*p); });
 }
 
+bool Profile::is_at(Points point, const Plugin& plugin) const {
+  const auto plugins = at(point);
+  return std::find(plugins.begin(), plugins.end(), &plugin) != plugins.end();
+}
+
 bool Profile::lacks_pre_filter(const Plugin& plugin) const {
-  const auto prepared = at(kPreFilter);
-  return !plugin.misses_pre_filter().empty() &&
-         std::find(prepared.begin(), prepared.end(), &plugin) == prepared.end();
+  return !plugin.misses_pre_filter().empty() && !is_at(kPreFilter, plugin);
 }
 
 std::string_view Profile::plugin_name(PluginId id) const {
@@ -389,9 +381,7 @@ Status Profile::run_pre_score(Cycle& cycle, const NodeList& nodes) const {
 }
 
 bool Profile::prepared_to_score(const Plugin& plugin) const {
-  const auto preparing = at(kPreScore);
-  return plugin.misses_pre_score().empty() ||
-         std::find(preparing.begin(), preparing.end(), &plugin) != preparing.end();
+  return plugin.misses_pre_score().empty() || is_at(kPreScore, plugin);
 }
 
 Status Profile::add_scores(Cycle& cycle, const Plugin& plugin, const NodeList& nodes,

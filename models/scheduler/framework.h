@@ -120,6 +120,7 @@ class Profile {
 
  private:
   void index();
+  bool is_at(Points point, const Plugin& plugin) const;
   bool lacks_pre_filter(const Plugin& plugin) const;
   std::string name_;
   std::vector<std::unique_ptr<Plugin>> plugins_;  // in order
@@ -128,6 +129,19 @@ class Profile {
   std::array<std::vector<Plugin*>, kPointCount> points_;
   bool prepared_to_filter_ = true;
 };
+
+// The least or greatest of some values, as `f` says of two: two at a time, so that one does not
+// wait for the other. There must be one.
+template <class F>
+int64_t fold_in_pairs(std::span<const int64_t> values, F f) {
+  int64_t even = values[0];
+  int64_t odd = values.back();
+  for (size_t i = 1; i < values.size(); i += 2) {
+    odd = f(odd, values[i - 1]);
+    even = f(even, values[i]);
+  }
+  return f(even, odd);
+}
 
 // The index of the winner among totals: the root of Kubernetes 1.35's heap over the list (fact
 // sheet §4).

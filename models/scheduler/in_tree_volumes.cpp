@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <set>
 #include <vector>
 
@@ -17,6 +16,7 @@ constexpr std::string_view kZone = "topology.kubernetes.io/zone";
 constexpr std::string_view kRegion = "topology.kubernetes.io/region";
 constexpr std::string_view kBetaZone = "failure-domain.beta.kubernetes.io/zone";
 constexpr std::string_view kBetaRegion = "failure-domain.beta.kubernetes.io/region";
+constexpr std::string_view kZoneDelimiter = "__";  // volumehelpers.LabelMultiZoneDelimiter
 
 constexpr std::array<InTreePlugin, 7> kInTree = {{
     {"awsElasticBlockStore", "kubernetes.io/aws-ebs", "ebs.csi.aws.com",
@@ -63,7 +63,8 @@ CsiHandle ebs_handle(std::string_view id) {
 CsiHandle gce_handle(std::string_view disk, const api::StrMap& labels) {
   const api::Str* label = labels.find(kBetaZone);
   if (!label || label->empty()) label = labels.find(kZone);
-  const std::vector<std::string> zones = split(label ? label->view() : std::string_view(), "__");
+  const std::vector<std::string> zones =
+      split(label ? label->view() : std::string_view(), kZoneDelimiter);
   if (zones.size() == 1) {
     return {fmt::format("projects/UNSPECIFIED/zones/{}/disks/{}",
                         zones[0].empty() ? "UNSPECIFIED" : zones[0], disk),
@@ -90,7 +91,10 @@ CsiHandle gce_handle(std::string_view disk, const api::StrMap& labels) {
 
 CsiHandle azure_handle(const api::Json& disk) {
   const std::string_view kind = disk["kind"].as_view();
-  const auto equal = [](char a, char b) { return std::tolower(a) == b; };
+  // Not of the locale.
+  const auto equal = [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+  };
   constexpr std::string_view kManaged = "managed";
   if (!kind.empty() &&
       !std::equal(kind.begin(), kind.end(), kManaged.begin(), kManaged.end(), equal)) {
@@ -131,12 +135,8 @@ void rename(api::NodeSelector& selector, std::string_view from, std::string_view
 
 // Requires one of the zones that a label names.
 void add_zones(api::NodeSelector& selector, std::string_view key, std::string_view label) {
-  std::set<std::string> zones;
-  for (const std::string& zone : split(label, "__")) {
-    const size_t first = zone.find_first_not_of(" \t\n\v\f\r");
-    if (first == std::string::npos) continue;
-    zones.insert(zone.substr(first, zone.find_last_not_of(" \t\n\v\f\r") - first + 1));
-  }
+  std::set<std::string> zones = zones_of(label);
+  zones.erase("");
   if (zones.empty()) return;
   api::NodeSelectorRequirement in;
   in.key = key;
@@ -148,6 +148,17 @@ void add_zones(api::NodeSelector& selector, std::string_view key, std::string_vi
   }
 }
 }  // namespace
+
+std::set<std::string> zones_of(std::string_view label) {
+  constexpr std::string_view kSpace = " \t\n\v\f\r";
+  std::set<std::string> zones;
+  for (std::string& zone : split(label, kZoneDelimiter)) {
+    zone.erase(zone.find_last_not_of(kSpace) + 1);
+    zone.erase(0, zone.find_first_not_of(kSpace));
+    zones.insert(std::move(zone));
+  }
+  return zones;
+}
 
 const InTreePlugin* in_tree_plugin_of(const api::Json& kept) {
   if (kept.is_null()) return nullptr;

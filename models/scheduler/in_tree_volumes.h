@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,10 @@ struct InTreePlugin {
   std::string_view topology;  // the driver's label for zones; empty if it has none of its own
   Counts counts;
 };
+
+// The zones or regions that a volume's label names, without the space around them; "" is among them
+// if one is empty.
+std::set<std::string> zones_of(std::string_view label);
 
 // The plugin of an inline volume or a PersistentVolume; null if it is of another kind.
 const InTreePlugin* in_tree_plugin_of(const api::Json& kept);

@@ -463,14 +463,8 @@ size_t end_of_passing(std::span<const NodeVerdicts::Filter> filter, size_t index
 
 // Whether each total is one, not what stands for one.
 bool all_scored(std::span<const int64_t> totals) {
-  // Two at a time, so that one does not wait for the other.
-  int64_t even = totals[0];
-  int64_t odd = totals.back();
-  for (size_t i = 1; i < totals.size(); i += 2) {
-    odd = std::min(odd, totals[i - 1]);
-    even = std::min(even, totals[i]);
-  }
-  return std::min(even, odd) > NodeVerdicts::kRelative;
+  const auto least = [](int64_t a, int64_t b) { return std::min(a, b); };
+  return fold_in_pairs(totals, least) > NodeVerdicts::kRelative;
 }
 }  // namespace
 

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "models/api/types/storage.h"
+#include "models/scheduler/in_tree_volumes.h"
 #include "models/scheduler/volumes.h"
 
 namespace mainspring::scheduler {
@@ -19,7 +21,6 @@ constexpr std::string_view kBetaRegion = "failure-domain.beta.kubernetes.io/regi
 constexpr std::string_view kZone = "topology.kubernetes.io/zone";
 constexpr std::string_view kRegion = "topology.kubernetes.io/region";
 constexpr std::array<std::string_view, 4> kLabels = {kBetaZone, kBetaRegion, kZone, kRegion};
-constexpr std::string_view kDelimiter = "__";  // volumehelpers.LabelMultiZoneDelimiter
 
 struct Topology {
   std::string_view key;
@@ -27,32 +28,14 @@ struct Topology {
   friend bool operator==(const Topology&, const Topology&) = default;
 };
 
-std::string trimmed(std::string_view s) {
-  const size_t first = s.find_first_not_of(" \t\n\v\f\r");
-  if (first == std::string_view::npos) return {};
-  return std::string(s.substr(first, s.find_last_not_of(" \t\n\v\f\r") - first + 1));
-}
-
 // The zones or regions that each of the volume's labels names; a label with an empty one is passed
 // over.
 void add_topologies(const api::PersistentVolume& volume, std::vector<Topology>* out) {
   for (const std::string_view key : kLabels) {
     const api::Str* label = volume.metadata.labels.find(key);
     if (!label) continue;
-    Topology t{key, {}};
-    std::string_view rest = label->view();
-    bool valid = true;
-    for (bool more = true; more;) {
-      const size_t end = rest.find(kDelimiter);
-      more = end != std::string_view::npos;
-      t.values.push_back(trimmed(rest.substr(0, end)));
-      valid = valid && !t.values.back().empty();
-      if (more) rest.remove_prefix(end + kDelimiter.size());
-    }
-    if (!valid) continue;
-    std::sort(t.values.begin(), t.values.end());
-    t.values.erase(std::unique(t.values.begin(), t.values.end()), t.values.end());
-    out->push_back(std::move(t));
+    const std::set<std::string> values = zones_of(label->view());
+    if (!values.contains("")) out->push_back({key, {values.begin(), values.end()}});
   }
 }
 
