@@ -195,19 +195,62 @@ void load_manifest(const std::string& path, Diagnostics& diagnostics,
   }
 }
 
-std::vector<std::string> notes_on_kept_kinds(const std::vector<api::ObjectRef>& objects) {
+namespace {
+
+// Fields of resource.k8s.io that stand for what is off by default in Kubernetes v1.35, where the
+// API server drops them.
+constexpr std::string_view kDeviceExtras[] = {"sharedCounters",
+                                              "consumesCounters",
+                                              "perDeviceNodeSelection",
+                                              "allowMultipleAllocations",
+                                              "requestPolicy",
+                                              "distinctAttribute",
+                                              "taints",
+                                              "tolerations",
+                                              "bindingConditions",
+                                              "bindsToNode",
+                                              "bindingFailureConditions",
+                                              "extendedResourceName"};
+
+void find_device_extras(const Json& tree, std::set<std::string>* found) {
+  for (const Json& item : tree.items()) find_device_extras(item, found);
+  for (const Json::Member& m : tree.members()) {
+    const bool extra = std::find(std::begin(kDeviceExtras), std::end(kDeviceExtras),
+                                 m.key.view()) != std::end(kDeviceExtras);
+    // Of a device it is what it has; of a request, how much of it is wanted.
+    const bool wanted = m.key == "capacity" && tree.contains("deviceClassName");
+    if (extra || wanted) found->insert(m.key.str());
+    // What drivers are told is theirs.
+    if (m.key != "opaque") find_device_extras(m.value, found);
+  }
+}
+
+bool is_of_devices(api::Kind kind) {
+  return kind == api::Kind::ResourceClaim || kind == api::Kind::ResourceClaimTemplate ||
+         kind == api::Kind::ResourceSlice || kind == api::Kind::DeviceClass;
+}
+
+}  // namespace
+
+std::vector<std::string> notes_on_kept_parts(const std::vector<api::ObjectRef>& objects) {
   std::map<std::string, int> kept;
+  std::set<std::string> extras;
   for (const api::ObjectRef& o : objects) {
     if (!api::kind_info(*o).simulated) ++kept[std::string(api::kind_name_of(*o))];
+    if (is_of_devices(o->kind)) find_device_extras(api::encode(*o)["spec"], &extras);
   }
-  if (kept.empty()) return {};
-  std::string text = "kept, not simulated: ";
-  bool first = true;
+  std::vector<std::string> notes;
+  std::string text;
   for (const auto& [kind, n] : kept) {
-    text += fmt::format("{}{} ({})", first ? "" : ", ", kind, n);
-    first = false;
+    text += fmt::format("{}{} ({})", text.empty() ? "kept, not simulated: " : ", ", kind, n);
   }
-  return {text};
+  if (!text.empty()) notes.push_back(std::move(text));
+  text.clear();
+  for (const std::string& field : extras) {
+    text += (text.empty() ? "" : ", ") + field;
+  }
+  if (!text.empty()) notes.push_back("kept, without effect on devices: " + text);
+  return notes;
 }
 
 namespace {
@@ -429,7 +472,7 @@ class ScenarioReader {
     }
     const std::optional<api::Time> epoch = api::parse_time(loaded_.spec.epoch);
     loaded_.epoch_unix_ns = epoch ? epoch->unix_ns() : 0;
-    loaded_.notes = notes_on_kept_kinds(loaded_.objects);
+    loaded_.notes = notes_on_kept_parts(loaded_.objects);
     loaded_.hash = fmt::format("{:016x}", hash_);
   }
 

@@ -50,8 +50,9 @@ LoadedScenario load_scenario(const std::string& path,
 // and a note for every kind that is kept but not simulated.
 void load_manifest(const std::string& path, api::Diagnostics& diagnostics,
                    std::vector<api::ObjectRef>& objects);
-// "kept, not simulated: ServiceMonitor (3), NetworkPolicy (1)", or nothing.
-std::vector<std::string> notes_on_kept_kinds(const std::vector<api::ObjectRef>& objects);
+// "kept, not simulated: ServiceMonitor (3), NetworkPolicy (1)", and fields of devices that nothing
+// acts on; or nothing.
+std::vector<std::string> notes_on_kept_parts(const std::vector<api::ObjectRef>& objects);
 
 // The files that a path or glob names, in byte order; empty if there are none.
 std::vector<std::string> expand_glob(const std::string& pattern);

@@ -44,7 +44,7 @@ Checked check(const std::string& path, const Overrides& set) {
     c.notes = std::move(loaded.notes);
   } else {
     scenarios::load_manifest(path, c.diagnostics, c.objects);
-    c.notes = scenarios::notes_on_kept_kinds(c.objects);
+    c.notes = scenarios::notes_on_kept_parts(c.objects);
   }
   return c;
 }
@@ -106,7 +106,7 @@ void print_table(const std::vector<Checked>& files, const Terminal& terminal, bo
     if (!quiet) print_out(fmt::format("{}: {}\n", c.file, verdict(c)));
   }
   if (quiet) return;
-  for (const std::string& n : scenarios::notes_on_kept_kinds(all)) {
+  for (const std::string& n : scenarios::notes_on_kept_parts(all)) {
     print_err(fmt::format("note: {}\n", n));
   }
   print_err(fmt::format("{}, {}, {}, {}\n", counted(files.size(), "file"),

@@ -9,7 +9,7 @@
 #include "models/api/types/hooks.h"
 
 // What the schema's `default=` cannot say, because it depends on several fields. Sources:
-// pkg/apis/{core,apps,batch}/v1/defaults.go and pkg/apis/autoscaling/v2/defaults.go of v1.35.
+// pkg/apis/{core,apps,batch,resource}/v1/defaults.go, pkg/apis/autoscaling/v2/defaults.go of v1.35.
 namespace mainspring::api {
 
 namespace {
@@ -471,5 +471,21 @@ void default_fields(HorizontalPodAutoscalerSpec& v) {
     default_rules(b.scale_down, false);
   }
 }
+
+// --- resource.k8s.io ---
+
+namespace {
+
+template <class Request>
+bool lacks_count(const Request& v) {
+  return v.count == 0 && v.allocation_mode != device_allocation_mode::kAll;
+}
+
+}  // namespace
+
+bool needs_defaults(const ExactDeviceRequest& v) { return lacks_count(v); }
+void default_fields(ExactDeviceRequest& v) { v.count = 1; }
+bool needs_defaults(const DeviceSubRequest& v) { return lacks_count(v); }
+void default_fields(DeviceSubRequest& v) { v.count = 1; }
 
 }  // namespace mainspring::api

@@ -314,6 +314,69 @@ void validate_fields(const Volume& v, ValidateContext& c) {
   if (v.secret && v.secret->secret_name.empty()) c.required("secret.secretName");
 }
 
+namespace {
+
+bool names_claims(const Container& c) { return !c.resources.claims.empty(); }
+
+// The pod's resource claims, and those of them that its containers name.
+void check_resource_claims(const PodSpec& v, ValidateContext& c) {
+  const auto& init = v.init_containers;
+  if (v.resource_claims.empty() && std::none_of(init.begin(), init.end(), names_claims) &&
+      std::none_of(v.containers.begin(), v.containers.end(), names_claims)) {
+    return;
+  }
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < v.resource_claims.size(); ++i) {
+    const PodResourceClaim& claim = v.resource_claims[i];
+    const Scope scope(c, "resourceClaims", i);
+    if (!claim.name.empty() && !names.insert(claim.name).second) {
+      c.duplicate("name", Json(claim.name));
+    }
+    if (!claim.resource_claim_name.empty() && !claim.resource_claim_template_name.empty()) {
+      c.invalid("", encode_as(claim),
+                "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be "
+                "specified");
+    } else if (claim.resource_claim_name.empty() && claim.resource_claim_template_name.empty()) {
+      c.invalid("", encode_as(claim),
+                "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+    }
+  }
+  std::string what_is_there = "must be one of the names in pod.spec.resourceClaims";
+  if (names.empty()) what_is_there += " which is empty";
+  for (std::string_view name : names) {
+    what_is_there += (name == *names.begin() ? ": " : ", ") + std::string(name);
+  }
+  const auto check = [&](std::string_view list, const List<Container>& containers) {
+    for (size_t i = 0; i < containers.size(); ++i) {
+      const auto& claims = containers[i].resources.claims;
+      const Scope scope(c, at(list, i, "resources"));
+      std::set<std::string> seen;  // claims, and single requests of claims
+      for (size_t k = 0; k < claims.size(); ++k) {
+        const std::string name = claims[k].name.str();
+        if (name.empty()) continue;
+        const std::string key =
+            claims[k].request.empty() ? name : name + '/' + claims[k].request.str();
+        const auto part = seen.lower_bound(name + '/');
+        const bool has_part = part != seen.end() && part->starts_with(name + '/');
+        if (seen.contains(name) || (claims[k].request.empty() && has_part)) {
+          c.duplicate(at("claims", k), Json(name));
+        } else if (seen.contains(key)) {
+          c.duplicate(at("claims", k), Json(key));
+        }
+        seen.insert(key);
+        if (!names.contains(name)) {
+          c.add(FieldError::Type::kNotFound, at("claims", k),
+                "Not found: \"" + name + "\": " + what_is_there);
+        }
+      }
+    }
+  };
+  check("initContainers", v.init_containers);
+  check("containers", v.containers);
+}
+
+}  // namespace
+
 void validate_fields(const PodSpec& v, ValidateContext& c) {
   std::set<std::string_view> volumes;
   for (size_t i = 0; i < v.volumes.size(); ++i) {
@@ -391,6 +454,7 @@ void validate_fields(const PodSpec& v, ValidateContext& c) {
       c.duplicate(at("schedulingGates", i), Json(v.scheduling_gates[i].name));
     }
   }
+  check_resource_claims(v, c);
   if (v.resources) {
     for (const auto& [name, amount] : v.resources->requests) {
       if (name != "cpu" && name != "memory" && !name.view().starts_with("hugepages-")) {

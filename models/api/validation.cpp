@@ -572,6 +572,34 @@ void validate_struct(const TypeInfo& type, const void* value, Diagnostics& diagn
   report(std::move(c.errors), diagnostics, &source, std::string(path));
 }
 
+namespace {
+
+// Spec and status: what the claim is given stays as it is until it is given back.
+void check_resource_claim_update(const ResourceClaim& old, const ResourceClaim& now,
+                                 ValidateContext& c) {
+  immutable("spec", old.spec, now.spec, encode_as(now.spec), c);
+  if (now.status == old.status) return;
+  const ValidateContext::Scope scope(c, "status");
+  walk(ResourceClaimStatus::kType, &now.status, c);
+  if (old.status.allocation && now.status.allocation) {
+    immutable("allocation", old.status.allocation, now.status.allocation,
+              encode_as(*now.status.allocation), c);
+  }
+  if (now.status.allocation && !now.metadata.deletion_timestamp.is_zero()) {
+    for (const ResourceClaimConsumerReference& r : now.status.reserved_for) {
+      const auto& before = old.status.reserved_for;
+      if (std::find(before.begin(), before.end(), r) == before.end()) {
+        c.forbidden("reservedFor",
+                    "new entries may not be added while `deallocationRequested` or "
+                    "`deletionTimestamp` are set");
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::vector<FieldError> validate_update(const Object& old, const Object& now) {
   ValidateContext c;
   if (old.kind != now.kind) {
@@ -662,6 +690,22 @@ std::vector<FieldError> validate_update(const Object& old, const Object& now) {
         c.forbidden("immutable", "field is immutable when `immutable` is set");
       }
       if (a.data != b.data) c.forbidden("data", "field is immutable when `immutable` is set");
+      break;
+    }
+    case Kind::ResourceClaim:
+      check_resource_claim_update(as<ResourceClaim>(old), as<ResourceClaim>(now), c);
+      break;
+    case Kind::ResourceClaimTemplate:
+      immutable("spec", as<ResourceClaimTemplate>(old).spec, as<ResourceClaimTemplate>(now).spec,
+                encode_as(as<ResourceClaimTemplate>(now).spec), c);
+      break;
+    case Kind::ResourceSlice: {
+      const ResourceSliceSpec& a = as<ResourceSlice>(old).spec;
+      const ResourceSliceSpec& b = as<ResourceSlice>(now).spec;
+      const ValidateContext::Scope scope(c, "spec");
+      immutable("pool.name", a.pool.name, b.pool.name, Json(b.pool.name), c);
+      immutable("driver", a.driver, b.driver, Json(b.driver), c);
+      immutable("nodeName", a.node_name, b.node_name, Json(b.node_name.value_or(Str())), c);
       break;
     }
     case Kind::PersistentVolumeClaim: {

@@ -27,6 +27,7 @@ void register_controllers(std::vector<std::unique_ptr<client::ControlLoop>>& loo
   add(make_resource_quota_controller(options.resource_quota));
   add(make_persistentvolume_controller(options.persistentvolume));
   add(make_ephemeral_volume_controller());
+  add(make_resourceclaim_controller());
 }
 
 }  // namespace mainspring::controllers

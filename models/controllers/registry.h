@@ -19,6 +19,7 @@
 #include "models/controllers/pod_gc_controller.h"
 #include "models/controllers/replicaset_controller.h"
 #include "models/controllers/resource_quota_controller.h"
+#include "models/controllers/resourceclaim_controller.h"
 #include "models/controllers/statefulset_controller.h"
 #include "models/controllers/taint_eviction_controller.h"
 

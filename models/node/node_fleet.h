@@ -236,6 +236,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   bool admit(sim::World& world, uint32_t p);
   void mount_volumes(sim::World& world, uint32_t p);
   std::string missing_volume(const sim::World& world, const api::Pod& pod) const;
+  std::string barred_claim(const sim::World& world, const api::Pod& given) const;
   std::string missing_env(const sim::World& world, const api::Pod& pod,
                           const api::Container& spec) const;
   void sync(sim::World& world, uint32_t p);

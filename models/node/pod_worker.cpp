@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "models/api/claim_helpers.h"
 #include "models/api/pod_helpers.h"
 #include "models/node/internal.h"
 #include "models/node/node_fleet.h"
@@ -445,19 +446,30 @@ void NodeFleet::mount_volumes(sim::World& world, uint32_t p) {
   PodRuntime& pod = pods_[p];
   const KubeletConfig& config = options_.config;
   const api::PodSpec& spec = pod.object->spec;
-  if (spec.volumes.empty()) {
+  if (spec.volumes.empty() && spec.resource_claims.empty()) {
     pod.volumes_mounted = true;
     begin(world, p, Op::kVolumes, Duration());
     return;
   }
   const uint32_t attempt = pod.volume_tries++;
   const std::string missing = missing_volume(world, *pod.object);
-  if (!missing.empty()) {
-    pod_event(world, pod, "Warning", "FailedMount", missing);
+  const std::string barred = missing.empty() ? barred_claim(world, *pod.object) : "";
+  if (!missing.empty() || !barred.empty()) {
+    if (!missing.empty()) {
+      pod_event(world, pod, "Warning", "FailedMount", missing);
+    } else {
+      pod_event(world, pod, "Warning", "FailedPrepareDynamicResources",
+                "Failed to prepare dynamic resources: prepare dynamic resources: " + barred);
+    }
     const Duration wait =
         std::min(config.volume_backoff_initial * (int64_t{1} << std::min(attempt, 10u)),
                  config.volume_backoff_max);
     begin(world, p, Op::kVolumes, wait);
+    return;
+  }
+  if (spec.volumes.empty()) {
+    pod.volumes_mounted = true;
+    begin(world, p, Op::kVolumes, Duration());
     return;
   }
   Duration took =
@@ -490,6 +502,37 @@ std::string NodeFleet::missing_volume(const sim::World& world, const api::Pod& p
     if (v.secret && !v.secret->optional.value_or(false) &&
         !api.get<api::Secret>(ns, v.secret->secret_name)) {
       return failed(v, "secret", v.secret->secret_name);
+    }
+  }
+  return {};
+}
+
+// Why the pod may not use one of its resource claims yet; empty if it may use all.
+std::string NodeFleet::barred_claim(const sim::World& world, const api::Pod& given) const {
+  if (given.spec.resource_claims.empty()) return {};
+  const apiserver::ApiServer& api = server(world);
+  const std::string_view ns = given.metadata.namespace_;
+  const auto* newest = api.get<api::Pod>(ns, given.metadata.name);
+  const api::Pod& pod = newest ? *newest : given;
+  for (const api::PodResourceClaim& entry : pod.spec.resource_claims) {
+    const std::optional<api::Str> name = api::claim_name_of(pod, entry);
+    if (!name) {
+      return fmt::format("pod \"{}/{}\": ResourceClaim not created yet", ns,
+                         pod.metadata.name.view());
+    }
+    if (name->empty()) continue;
+    const auto* claim = api.get<api::ResourceClaim>(ns, *name);
+    if (!claim) {
+      return fmt::format("fetch ResourceClaim {}: resourceclaims.resource.k8s.io \"{}\" not found",
+                         name->view(), name->view());
+    }
+    if (api::is_from_template(entry) && !api::is_controlled_by(*claim, pod)) {
+      return api::not_owner(pod, *claim);
+    }
+    if (!api::is_reserved_for(*claim, pod)) {
+      return fmt::format("pod {} ({}) is not allowed to use ResourceClaim {} ({})",
+                         pod.metadata.name.view(), pod.metadata.uid.view(), name->view(),
+                         claim->metadata.uid.view());
     }
   }
   return {};

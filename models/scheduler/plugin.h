@@ -126,6 +126,9 @@ class WaitingPods {
   virtual bool reject(const api::Str& uid, PluginId plugin, api::Str reason) = 0;
 };
 
+// The cookie of requests whose answer no plugin waits for.
+inline constexpr client::Cookie kUnheard = uint64_t{255} << 56;
+
 // One step of a PreBind plugin, which answers kWait for as long as it has to wait for something.
 struct PreBindStep {
   const client::Outcome* outcome = nullptr;  // the answer to the request of the step before

@@ -126,7 +126,10 @@ std::vector<client::WatchSpec> Scheduler::watches() const {
           {api::Kind::CSINode, {}},
           {api::Kind::CSIDriver, {}},
           {api::Kind::CSIStorageCapacity, {}},
-          {api::Kind::VolumeAttachment, {}}};
+          {api::Kind::VolumeAttachment, {}},
+          {api::Kind::ResourceClaim, {}},
+          {api::Kind::ResourceSlice, {}},
+          {api::Kind::DeviceClass, {}}};
 }
 
 SchedulingQueue::Call Scheduler::call(client::ControlContext& ctx, Host& host) const {
@@ -163,7 +166,7 @@ void Scheduler::on_watch(client::ControlContext& ctx, const client::WatchEvent& 
   } else if (event.object->kind == api::Kind::Pod) {
     pod_event(ctx, api::cast<api::Pod>(event.old), api::cast<api::Pod>(event.object),
               event.type == client::WatchType::kDeleted);
-  } else if (!storage_event(ctx, event)) {
+  } else if (!object_event(ctx, event)) {
     return;
   }
   pump(ctx);
@@ -178,7 +181,7 @@ void Scheduler::move_all(client::ControlContext& ctx, ClusterEvent event,
 }
 
 // The kinds that plugins ask for by events alone. False for others.
-bool Scheduler::storage_event(client::ControlContext& ctx, const client::WatchEvent& event) {
+bool Scheduler::object_event(client::ControlContext& ctx, const client::WatchEvent& event) {
   static constexpr std::pair<api::Kind, Resource> kResources[] = {
       {api::Kind::PersistentVolume, Resource::kPersistentVolume},
       {api::Kind::PersistentVolumeClaim, Resource::kPersistentVolumeClaim},
@@ -186,7 +189,10 @@ bool Scheduler::storage_event(client::ControlContext& ctx, const client::WatchEv
       {api::Kind::CSINode, Resource::kCsiNode},
       {api::Kind::CSIDriver, Resource::kCsiDriver},
       {api::Kind::CSIStorageCapacity, Resource::kCsiStorageCapacity},
-      {api::Kind::VolumeAttachment, Resource::kVolumeAttachment}};
+      {api::Kind::VolumeAttachment, Resource::kVolumeAttachment},
+      {api::Kind::ResourceClaim, Resource::kResourceClaim},
+      {api::Kind::ResourceSlice, Resource::kResourceSlice},
+      {api::Kind::DeviceClass, Resource::kDeviceClass}};
   for (const auto& [kind, resource] : kResources) {
     if (kind != event.object->kind) continue;
     switch (event.type) {
@@ -400,6 +406,7 @@ void Scheduler::on_outcome(client::ControlContext& ctx, client::Cookie c,
       break;
     case kPatience:
     case kWake:
+    case kNobody:
       return;
   }
   pump(ctx);
@@ -428,7 +435,7 @@ bool Scheduler::try_nominated(Cycle& cycle, Decision* d) {
 bool Scheduler::may_remember(const Cycle& cycle) const {
   const PodInfo& pod = cycle.info();
   return cycle.remember && cycle.profile.prepared_to_filter() && !pod.resized &&
-         pod.pod->spec.node_name.empty();
+         pod.pod->spec.node_name.empty() && pod.pod->spec.resource_claims.empty();
 }
 
 // Marks the nodes that are promised to pods which the cycle's pod must leave room for.
@@ -633,6 +640,8 @@ bool Scheduler::find_feasible(Cycle& cycle, size_t profile_index, Decision* d) {
                                profile.plugin_name(s.plugin()), s.message());
       return false;
     }
+    // The cycle ends here, and what restricted it before is forgotten.
+    if (s.code() == Code::kUnschedulableAndUnresolvable) d->unschedulable_plugins.clear();
     d->unschedulable_plugins.insert(s.plugin());
     d->pre_filter_message = s.message();
     d->statuses.absent = std::move(s);

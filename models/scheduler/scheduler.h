@@ -155,6 +155,7 @@ class Scheduler final : public client::ControlLoop {
     kNominate,  // the node is being written to the pod before it is bound
     kPatience,  // that of a Permit plugin ends
     kStep,      // of a PreBind plugin
+    kNobody = kUnheard >> 56,
   };
   struct Host;
   struct Waiting;
@@ -260,7 +261,7 @@ class Scheduler final : public client::ControlLoop {
   Binding* find_waiting(const api::Str& uid);
   bool reject_waiting(const api::Str& uid, PluginId plugin, api::Str reason);
   void assumed_pod_deleted(client::ControlContext& ctx, const api::Str& uid);
-  bool storage_event(client::ControlContext& ctx, const client::WatchEvent& event);
+  bool object_event(client::ControlContext& ctx, const client::WatchEvent& event);
   struct Failure {
     bool rejected = false;  // by plugins, rather than an error
     std::string message;

@@ -82,6 +82,18 @@ def test_validate_names_the_kinds_that_are_only_kept_once(mainspring, folder):
     assert "note: kept, not simulated: Widget (2)" in done.stderr
 
 
+def test_validate_names_the_fields_of_devices_without_effect(mainspring, folder):
+    (folder / "slice.yaml").write_text(
+        "apiVersion: resource.k8s.io/v1\nkind: ResourceSlice\nmetadata: {name: s}\nspec:\n"
+        "  driver: d.example.com\n  allNodes: true\n"
+        "  pool: {name: p, generation: 1, resourceSliceCount: 1}\n"
+        "  devices: [{name: d, taints: [{key: a, effect: NoSchedule}], bindsToNode: true}]\n"
+    )
+    done = mainspring("validate", "slice.yaml")
+    assert done.returncode == 0
+    assert "note: kept, without effect on devices: bindsToNode, taints" in done.stderr
+
+
 @pytest.mark.parametrize(
     "given, meant",
     [("kind: Deploymnet", "Deployment"), ("apiVersion: app/v1", "apps/v1")],

@@ -43,7 +43,8 @@ void copy_status(const api::Object& from, api::Object& to) {
       copy_status_of<api::PodDisruptionBudget>(from, to) ||
       copy_status_of<api::Namespace>(from, to) || copy_status_of<api::ResourceQuota>(from, to) ||
       copy_status_of<api::PersistentVolume>(from, to) ||
-      copy_status_of<api::PersistentVolumeClaim>(from, to);
+      copy_status_of<api::PersistentVolumeClaim>(from, to) ||
+      copy_status_of<api::ResourceClaim>(from, to);
 }
 }  // namespace
 
@@ -163,6 +164,12 @@ Outcome FakeCluster::write(const Request& r, const api::ObjectRef& old) {
         next->metadata.annotations = r.body->metadata.annotations;
       }
       break;
+    case Verb::kPatchStatusJson: {
+      const auto patched = api::apply_strategic_merge_patch(*old, r.patch, problems);
+      if (!patched) return failure(422, "Invalid", "bad patch");
+      copy_status(*patched, *next);
+      break;
+    }
     case Verb::kScale:
       if (next->kind == api::Kind::Deployment) {
         api::as<api::Deployment>(*next).spec.replicas = r.replicas;

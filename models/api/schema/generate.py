@@ -27,6 +27,7 @@ PACKAGES = [
     "storage",
     "coordination",
     "discovery",
+    "resource",
 ]
 
 SCALARS = {

@@ -12,6 +12,7 @@
 #include "models/api/patch.h"
 #include "models/api/pod_helpers.h"
 #include "models/scheduler/configuration.h"
+#include "tests/conformance/scheduler/claim_server.h"
 #include "tests/conformance/scheduler/volume_controller.h"
 #include "tests/support/fake_control.h"
 
@@ -89,6 +90,8 @@ class CaseRunner final : public scheduler::AttemptObserver {
           api::find_kind((*gone)["apiVersion"].as_view(), (*gone)["kind"].as_view());
       if (!info) return "unknown kind";
       remove(info->kind, (*gone)["namespace"].as_view(), (*gone)["name"].as_view());
+    } else if (const Json* free = step.find("free")) {
+      free_claim((*free)["namespace"].as_view(), (*free)["name"].as_view(), ctx_, putter_);
     } else if (step["reap"].as_bool()) {
       reap();
     }
@@ -111,6 +114,8 @@ class CaseRunner final : public scheduler::AttemptObserver {
     }
     std::sort(waiting.begin(), waiting.end());
     if (!waiting.empty()) out.set("waiting", strings(waiting));
+    const Json claims = given_devices(ctx_);
+    if (!claims.empty()) out.set("claims", claims);
     return out;
   }
 
@@ -231,6 +236,9 @@ class CaseRunner final : public scheduler::AttemptObserver {
     if (has("status", "nominatedNodeName")) {
       pod->status.nominated_node_name = parts.status.nominated_node_name;
     }
+    if (has("status", "resourceClaimStatuses")) {
+      pod->status.resource_claim_statuses = parts.status.resource_claim_statuses;
+    }
     if (has("status", "phase")) pod->status.phase = parts.status.phase;
     put(std::move(pod));
   }
@@ -291,6 +299,8 @@ class CaseRunner final : public scheduler::AttemptObserver {
       out.code = 200;
       if (r.kind == api::Kind::Pod) {
         act(r, &out);
+      } else if (r.kind == api::Kind::ResourceClaim) {
+        answer_claim(r, ctx_, putter_, &out);
       } else if (r.verb == client::Verb::kUpdate) {
         put(api::clone(*r.body));
         out.object = *ctx_.cache(r.kind).find(r.ns, r.name);
@@ -341,7 +351,8 @@ class CaseRunner final : public scheduler::AttemptObserver {
 
   test::FakeControl ctx_;
   scheduler::Scheduler loop_;
-  VolumeController volumes_{ctx_, [this](api::Ref<api::Object> o) { put(std::move(o)); }};
+  const PutObject putter_ = [this](api::Ref<api::Object> object) { put(std::move(object)); };
+  VolumeController volumes_{ctx_, putter_};
   Path path_;
   const api::Time epoch_ = ctx_.now();
   uint64_t version_ = 0;

@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 
+from case_claims import Claims
 from case_volumes import Volumes
 
 MASK = (1 << 64) - 1
@@ -90,6 +91,7 @@ class Case:
             self.size = r.between(9, 30)
         else:
             self.size = r.between(1, 8)
+        self.devices: Claims | None = None
         self.zones = ["z1", "z2", "z3"][: r.between(1, 3)]
         self.volumes = Volumes(self)
         self.profiles = ["default-scheduler"]
@@ -558,6 +560,9 @@ class Case:
         if self.r.percent(40):
             pod["status"]["nominatedNodeName"] = self.r.pick(["n0", "n1", "n2", "n9"])
 
+    def resource_claims(self, pod: dict):
+        self.devices.of_pod(pod)
+
     def bound_pod(self) -> dict:
         """A pod that runs before the case begins; its node may be overcommitted by it."""
         r = self.r
@@ -835,12 +840,19 @@ class Case:
                 self.made["pod"] += 1
                 pod["metadata"]["name"] = name
                 pod["metadata"]["uid"] = f"uid-{name}"
+                if self.devices:
+                    pod["spec"].pop("resourceClaims", None)
+                    pod["status"].pop("resourceClaimStatuses", None)
+                    self.devices.of_pod(pod)
             self.put(pod)
             self.arrived.append(json.loads(json.dumps(pod)))
             self.pods.append((pod["metadata"]["namespace"], pod["metadata"]["name"]))
 
     def event(self):
         r = self.r
+        if self.devices and r.percent(25):
+            self.devices.event()
+            return
         if self.has("time") and r.percent(30):
             self.steps.append({"wait": r.pick([1, 1, 2, 3, 5, 9, 17, 41, 331])})
             return
@@ -893,6 +905,9 @@ class Case:
             self.put(self.node())
         if self.has("volumes"):
             self.volumes.setup()
+        if self.has("claims"):
+            self.devices = Claims(self)
+            self.devices.begin()
         if self.has("budgets"):
             for _ in range(r.between(1, 3)):
                 self.budget()
@@ -928,6 +943,7 @@ POD_FEATURES = {
     "services": Case.owner,
     "nominated": Case.node_name,
     "volumes": Case.with_volumes,
+    "claims": Case.resource_claims,
 }
 # What a case may mix. "large" allows clusters beyond 30 nodes.
 FEATURES = [

@@ -19,7 +19,8 @@ from pathlib import Path
 # A part without which an object is no object.
 KEPT = set(
     "apiVersion kind name namespace metadata spec status uid containers startTime topologyKey"
-    " maxSkew whenUnsatisfiable weight operator key schedulerName phase".split()
+    " maxSkew whenUnsatisfiable weight operator key schedulerName phase driver pool generation"
+    " resourceSliceCount deviceClassName allocationMode count expression request device".split()
 )
 
 

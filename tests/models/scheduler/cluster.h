@@ -13,6 +13,7 @@
 #include "models/api/pod_helpers.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/core.h"
+#include "models/api/types/resource.h"
 #include "models/scheduler/scheduler.h"
 #include "tests/support/fake_control.h"
 
@@ -146,6 +147,8 @@ class Cluster {
         events.push_back(e.reason.str() + " " + e.involved_object.name.str() + " " +
                          e.message.str());
       }
+    } else if (r.kind == api::Kind::ResourceClaim) {
+      answer_claim(r, &out);
     } else if (r.verb == client::Verb::kBind && bindings_fail) {
       out.code = 409;
       out.message = "Operation cannot be fulfilled";
@@ -184,6 +187,7 @@ class Cluster {
   bool bindings_fail = false;
   bool updates_fail = false;
   bool deletions_fail = false;
+  int claim_conflicts = 0;  // so many writes of claims come too late
 
  private:
   static std::string_view verb(client::Verb v) {
@@ -197,6 +201,28 @@ class Cluster {
       default:
         return "other";
     }
+  }
+  void answer_claim(const client::Request& r, client::Outcome* out) {
+    const api::ObjectRef* found = ctx.cache(r.kind).find(r.ns, r.name);
+    if (r.verb != client::Verb::kGet && claim_conflicts > 0) {
+      --claim_conflicts;
+      out->code = 409;
+      out->reason = "Conflict";
+      out->message = "the object has been modified";
+      return;
+    }
+    api::Ref<api::ResourceClaim> next = api::clone(api::as<api::ResourceClaim>(**found));
+    if (r.verb == client::Verb::kUpdate) {
+      next->metadata.finalizers = r.body->metadata.finalizers;
+    } else if (r.verb == client::Verb::kUpdateStatus) {
+      next->status = api::as<api::ResourceClaim>(*r.body).status;
+    } else if (r.verb == client::Verb::kPatchStatusJson) {
+      api::Diagnostics problems;
+      const auto patched = api::apply_strategic_merge_patch(*next, r.patch, problems);
+      next->status = api::as<api::ResourceClaim>(*patched).status;
+    }
+    if (r.verb != client::Verb::kGet) put_object(next);
+    out->object = *ctx.cache(r.kind).find(r.ns, r.name);
   }
   template <class F>
   void change(const client::Request& r, F&& f) {

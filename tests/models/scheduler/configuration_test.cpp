@@ -272,7 +272,7 @@ TEST(Configuration, KeepsTheOrderOfTheDefaults) {
       ElementsAre("TaintToleration 3", "NodeAffinity 2", "NodeResourcesFit 1", "VolumeBinding 1",
                   "PodTopologySpread 2", "InterPodAffinity 2", "DynamicResources 2",
                   "NodeResourcesBalancedAllocation 1", "ImageLocality 1"));
-  EXPECT_THAT(at(r, kReserve), ElementsAre("VolumeBinding"));
+  EXPECT_THAT(at(r, kReserve), ElementsAre("VolumeBinding", "DynamicResources"));
 }
 
 // A default named again at multiPoint stays where it was; one named at its point goes to the front,

@@ -33,6 +33,7 @@ type cluster struct {
 
 func newCluster() *cluster {
 	c := &cluster{factory: newFactory(), client: &fake.Clientset{}}
+	c.client.AddReactor("*", "resourceclaims", c.claims)
 	c.client.AddReactor("*", "*", c.react)
 	return c
 }
@@ -181,6 +182,9 @@ func (c *cluster) change(patch json.RawMessage) error {
 	if _, ok := given.Status["nominatedNodeName"]; ok {
 		pod.Status.NominatedNodeName = parts.Status.NominatedNodeName
 	}
+	if _, ok := given.Status["resourceClaimStatuses"]; ok {
+		pod.Status.ResourceClaimStatuses = parts.Status.ResourceClaimStatuses
+	}
 	if _, ok := given.Status["phase"]; ok {
 		pod.Status.Phase = parts.Status.Phase
 	}
@@ -204,6 +208,8 @@ func (c *cluster) apply(s *Step) error {
 			return err
 		}
 		c.factory.of(obj).remove(join(s.Delete.Namespace, s.Delete.Name))
+	case s.Free != nil:
+		c.free(join(s.Free.Namespace, s.Free.Name))
 	case s.Reap:
 		c.reap()
 	}

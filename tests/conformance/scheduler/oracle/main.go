@@ -46,6 +46,7 @@ type Step struct {
 	Put    json.RawMessage `json:"put,omitempty"`    // an object, created or replaced
 	Change json.RawMessage `json:"change,omitempty"` // parts of a pod, which take the place of its own
 	Delete *Reference      `json:"delete,omitempty"`
+	Free   *Reference      `json:"free,omitempty"` // a resource claim gives back its devices
 	Reap   bool            `json:"reap,omitempty"` // terminating pods go, in order of their names
 	Wait   int             `json:"wait,omitempty"` // seconds pass
 }
@@ -61,6 +62,8 @@ type Answer struct {
 	Error    string     `json:"error,omitempty"`
 	Attempts []*Attempt `json:"attempts,omitempty"`
 	Waiting  []string   `json:"waiting,omitempty"` // pods in the unschedulable pool at the end, sorted
+
+	Claims map[string][]string `json:"claims,omitempty"` // what resource claims have at the end
 }
 
 func loadConfig(raw json.RawMessage) (*config.KubeSchedulerConfiguration, error) {
@@ -136,6 +139,7 @@ func solve(c *Case) *Answer {
 		}
 	}
 	answer.Waiting = r.waiting()
+	answer.Claims = cl.given()
 	return answer
 }
 
