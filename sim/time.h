@@ -17,7 +17,11 @@ class Duration {
   static constexpr Duration nanos(int64_t n) { return Duration(n); }
   static constexpr Duration micros(int64_t n) { return Duration(n * 1'000); }
   static constexpr Duration millis(int64_t n) { return Duration(n * 1'000'000); }
-  static constexpr Duration seconds(int64_t n) { return Duration(n * 1'000'000'000); }
+  // At most 146 years either way, so that whatever a user gives adds up with any time of a run.
+  static constexpr Duration seconds(int64_t n) {
+    constexpr int64_t kMost = (int64_t{1} << 62) / 1'000'000'000;
+    return Duration((n > kMost ? kMost : n < -kMost ? -kMost : n) * 1'000'000'000);
+  }
   static constexpr Duration minutes(int64_t n) { return seconds(n * 60); }
   static constexpr Duration hours(int64_t n) { return seconds(n * 3600); }
   static constexpr Duration max() { return Duration(std::numeric_limits<int64_t>::max()); }

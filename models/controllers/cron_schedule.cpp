@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <span>
 #include <string>
 
+#include "models/api/time_format.h"
 #include "models/controllers/util.h"
 
 namespace mainspring::controllers {
 
 namespace {
+constexpr int64_t kSecond = 1'000'000'000;  // in nanoseconds
 constexpr std::string_view kMonths[] = {"jan", "feb", "mar", "apr", "may", "jun",
                                         "jul", "aug", "sep", "oct", "nov", "dec"};
 constexpr std::string_view kDays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
@@ -93,21 +96,6 @@ bool field(std::string_view text, int64_t low, int64_t high,
   }
 }
 
-// "1h30m", "90s": seconds, at least one.
-int64_t go_seconds(std::string_view text) {
-  int64_t total = 0;
-  while (!text.empty()) {
-    size_t i = 0;
-    while (i < text.size() && text[i] >= '0' && text[i] <= '9') ++i;
-    const std::optional<int64_t> n = parse_int(text.substr(0, i));
-    if (!n || i >= text.size()) return 0;
-    const char unit = text[i];
-    if (unit != 'h' && unit != 'm' && unit != 's') return 0;
-    total += *n * (unit == 'h' ? 3600 : unit == 'm' ? 60 : 1);
-    text = text.substr(i + 1);
-  }
-  return total;
-}
 }  // namespace
 
 std::optional<CronSchedule> CronSchedule::parse(std::string_view text) {
@@ -117,8 +105,9 @@ std::optional<CronSchedule> CronSchedule::parse(std::string_view text) {
       {"@hourly", "0 * * * *"}};
   CronSchedule s;
   if (text.starts_with("@every ")) {
-    s.every_ = go_seconds(text.substr(7));
-    if (s.every_ < 1) return std::nullopt;
+    const std::optional<api::Duration> every = api::parse_duration(text.substr(7));
+    if (!every) return std::nullopt;
+    s.every_ = std::max<int64_t>(1, every->ns() / kSecond);  // as cron.Every has it
     return s;
   }
   for (const auto& [name, spec] : kMacros) {
@@ -147,7 +136,10 @@ std::optional<CronSchedule> CronSchedule::parse(std::string_view text) {
 
 api::Time CronSchedule::next(api::Time t) const {
   const int64_t now = t.unix_seconds();
-  if (every_ > 0) return api::Time::from_unix_seconds(now + every_);
+  if (every_ > 0) {
+    constexpr int64_t kLast = std::numeric_limits<int64_t>::max() / kSecond;
+    return now > kLast - every_ ? api::Time() : api::Time::from_unix_seconds(now + every_);
+  }
   constexpr int64_t kDay = 86400;
   const int64_t from = now / 60 * 60 + 60;
   for (int64_t day = from / kDay; day < from / kDay + 5 * 366; ++day) {

@@ -209,7 +209,7 @@ void DaemonSetController::observe(ReconcileContext& ctx, const WatchEvent& event
   ctx.queue().add(key);
   const Pod* old = event.old ? &api::as<Pod>(*event.old) : nullptr;
   if (old && !api::is_ready(*old) && api::is_ready(pod) && set->spec.min_ready_seconds > 0) {
-    ctx.enqueue_after(key, api::Duration::seconds(set->spec.min_ready_seconds + 1));
+    ctx.enqueue_after(key, api::Duration::seconds(int64_t{set->spec.min_ready_seconds} + 1));
   }
 }
 

@@ -186,7 +186,7 @@ void ReplicaSetController::pod_changed(ReconcileContext& ctx, const Pod& pod, co
     ctx.queue().add(key);
     // A pod that has just become ready becomes available later, and nothing else tells.
     if (rs->spec.min_ready_seconds > 0 && !api::is_ready(old) && api::is_ready(pod)) {
-      ctx.enqueue_after(key, api::Duration::seconds(rs->spec.min_ready_seconds + 1));
+      ctx.enqueue_after(key, api::Duration::seconds(int64_t{rs->spec.min_ready_seconds} + 1));
     }
   } else if (owner_changed || !(old.metadata.labels == pod.metadata.labels)) {
     add_matching(ctx, pod);

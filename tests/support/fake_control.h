@@ -39,6 +39,7 @@ class FakeControl final : public client::ControlContext {
     }
   }
   client::Cache& writable(api::Kind kind) { return caches_.try_emplace(kind, kind).first->second; }
+  bool holds(api::Kind kind) const { return caches_.contains(kind); }
   // Changes a cache without telling anybody.
   client::WatchEvent apply(client::WatchType type, api::ObjectRef object) {
     const api::Kind kind = object->kind;

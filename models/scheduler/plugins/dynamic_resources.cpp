@@ -88,8 +88,8 @@ std::string DynamicResources::find_claims(const client::ControlContext& ctx, con
     if (name->empty()) continue;
     ClaimRef c = claim(ctx, pod.metadata.namespace_, *name);
     if (!c) {
-      return fmt::format("could not find ResourceClaim \"{}/{}\"",
-                         pod.metadata.namespace_.view(), name->view());
+      return fmt::format("could not find ResourceClaim \"{}/{}\"", pod.metadata.namespace_.view(),
+                         name->view());
     }
     if (c->metadata.deletion_timestamp) {
       return fmt::format("resourceclaim \"{}\" is being deleted", name->view());

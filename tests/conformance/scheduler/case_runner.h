@@ -11,9 +11,11 @@ namespace mainspring::conformance {
 // run, whose answers lack the plugins' scores (not the totals).
 enum class Path : uint8_t { kPlain, kFast };
 api::Json answer_case(const api::Json& the_case, Path path);
+// The answer as the fast path can give it: totals without the plugins' scores.
+api::Json without_plugin_scores(api::Json answer);
 
-// How many pods a second of CPU time the scheduler places in the last `measured` steps, which put
-// pods.
+// How many pods a second of CPU time the scheduler places in the last `measured` steps; steps put
+// objects or reap.
 double bench_case(const api::Json& the_case);
 
 }  // namespace mainspring::conformance

@@ -50,17 +50,6 @@ std::string difference(const Json& real, const Json& ours, const std::string& pa
   return fmt::format("{}: {}\n    ours: {}", path, to_json(real), to_json(ours));
 }
 
-// The answer as the fast path can give it: totals without the plugins' scores.
-Json without_plugin_scores(Json answer) {
-  if (!answer.contains("attempts")) return answer;
-  for (Json& attempt : answer.edit("attempts").edit_items()) {
-    attempt.erase("plugins");
-    if (!attempt.contains("scores")) continue;
-    for (Json& row : attempt.edit("scores").edit_items()) row.edit_items().resize(2);
-  }
-  return answer;
-}
-
 std::string disagreement(const Json& the_case, const Json& real) {
   const std::string plain = difference(real, answer_case(the_case, Path::kPlain));
   if (!plain.empty()) return plain;

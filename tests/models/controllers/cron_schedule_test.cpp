@@ -9,7 +9,9 @@ namespace {
 
 std::string next(std::string_view schedule, std::string_view from) {
   const auto s = CronSchedule::parse(schedule);
-  return s ? api::format_time(s->next(*api::parse_time(from))) : "unparseable";
+  if (!s) return "unparseable";
+  const api::Time t = s->next(*api::parse_time(from));
+  return t ? api::format_time(t) : "never";
 }
 
 TEST(CronSchedule, FindsTheNextTime) {
@@ -30,6 +32,12 @@ TEST(CronSchedule, FindsTheNextTime) {
       {"@hourly", "2026-01-01T00:30:00Z", "2026-01-01T01:00:00Z"},
       {"@weekly", "2026-01-01T00:00:00Z", "2026-01-04T00:00:00Z"},
       {"@every 90s", "2026-01-01T00:00:00Z", "2026-01-01T00:01:30Z"},
+      {"@every 1.5s", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"},
+      {"@every -5h", "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"},
+      {"@every 2000000h", "2026-01-01T00:00:00Z", "2254-02-28T08:00:00Z"},
+      {"@every 2500000h", "2026-01-01T00:00:00Z", "never"},
+      {"@every 3000000h", "2026-01-01T00:00:00Z", "unparseable"},
+      {"@every 7777777777777777m", "2026-01-01T00:00:00Z", "unparseable"},
       {"0 12 1 jan *", "2026-01-01T12:00:00Z", "2027-01-01T12:00:00Z"},
       {"60 * * * *", "2026-01-01T00:00:00Z", "unparseable"},
       {"* * * *", "2026-01-01T00:00:00Z", "unparseable"},

@@ -154,6 +154,9 @@ func bench(c *Case) (float64, error) {
 	r.quiet = true
 	objects := make([]runtime.Object, len(c.Steps))
 	for i := range c.Steps {
+		if c.Steps[i].Reap {
+			continue
+		}
 		if objects[i], err = decode(c.Steps[i].Put); err != nil {
 			return 0, err
 		}
@@ -164,7 +167,11 @@ func bench(c *Case) (float64, error) {
 		if i == len(objects)-c.Measured {
 			began, placed = cpuTime(), 0
 		}
-		cl.put(obj)
+		if obj != nil {
+			cl.put(obj)
+		} else {
+			cl.reap()
+		}
 		for r.ready() {
 			if a := r.scheduleOne(ctx, i); a != nil && a.Node != "" {
 				placed++
