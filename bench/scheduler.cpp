@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "models/api/node_affinity.h"
 #include "models/api/types/core.h"
 #include "models/scheduler/scheduler.h"
 #include "sim/check.h"
@@ -102,24 +103,15 @@ constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
 
 // A pod that has to be on a node of one term.
 api::Pod on_nodes(api::Pod pod, const api::NodeSelectorTerm& term) {
-  api::NodeSelector required;
-  required.node_selector_terms = {term};
   api::NodeAffinity& affinity = pod.spec.affinity.edit().node_affinity.edit();
-  affinity.required_during_scheduling_ignored_during_execution = required;
+  affinity.required_during_scheduling_ignored_during_execution = api::selector_of(term);
   return pod;
-}
-api::NodeSelectorRequirement in(const char* key, const api::List<api::Str>& values) {
-  api::NodeSelectorRequirement r;
-  r.key = key;
-  r.operator_ = "In";
-  r.values = values;
-  return r;
 }
 
 // pod-with-node-affinity.yaml
 api::Pod pod_node_affinity() {
   api::NodeSelectorTerm t;
-  t.match_expressions = {in(kZoneLabel, {"zone1", "zone2"})};
+  t.match_expressions = {api::requirement_in(kZoneLabel, {"zone1", "zone2"})};
   return on_nodes(pod_default(), t);
 }
 
@@ -128,7 +120,7 @@ api::Pod pod_daemonset() {
   api::Pod p = pod_default();
   p.spec.containers.edit()[0].resources.requests.clear();
   api::NodeSelectorTerm t;
-  t.match_fields = {in("metadata.name", {"scheduler-perf-node"})};
+  t.match_fields = {api::requirement_in("metadata.name", {"scheduler-perf-node"})};
   return on_nodes(p, t);
 }
 

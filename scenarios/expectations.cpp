@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "models/api/text.h"
 #include "scenarios/analysis.h"
 #include "scenarios/units.h"
 
@@ -367,8 +368,7 @@ class Evaluator {
     ExpectationResult r;
     const std::string_view how =
         e.aggregate.empty() ? std::string_view("Last") : e.aggregate.view();
-    std::string lower(how);
-    lower[0] = static_cast<char>(lower[0] - 'A' + 'a');
+    const std::string lower = api::to_lower(how);
     r.name = fmt::format("{} of {}", lower, e.metric.view());
     r.op = e.is == "AtLeast"  ? ">="
            : e.is == "AtMost" ? "<="

@@ -8,6 +8,7 @@
 
 #include "models/api/labels.h"
 #include "models/api/pod_helpers.h"
+#include "models/api/text.h"
 #include "models/api/time_format.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/autoscaling.h"
@@ -15,6 +16,7 @@
 #include "models/api/types/coordination.h"
 #include "models/api/types/discovery.h"
 #include "models/api/types/policy.h"
+#include "models/api/types/resource.h"
 
 namespace mainspring::scenarios {
 
@@ -341,20 +343,13 @@ Cells hpa_row(const api::HorizontalPodAutoscaler& h, api::Time now) {
           age(h.metadata.creation_timestamp, now)};
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 Cells event_row(const api::Event& e, api::Time now, bool wide) {
   const api::Time first = e.first_timestamp ? e.first_timestamp : e.event_time;
   api::Time last = e.series ? e.series->last_observed_time : e.last_timestamp;
   if (!last) last = first;
-  Cells row{age(last, now), e.type.str(), e.reason.str(),
-            fmt::format("{}/{}", lower(e.involved_object.kind), e.involved_object.name.view())};
+  Cells row{
+      age(last, now), e.type.str(), e.reason.str(),
+      fmt::format("{}/{}", api::to_lower(e.involved_object.kind), e.involved_object.name.view())};
   std::string message = e.message.str();
   while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.pop_back();
   if (!wide) {
@@ -400,6 +395,18 @@ Cells pdb_row(const api::PodDisruptionBudget& b, api::Time now) {
           fmt::format("{}", b.status.disruptions_allowed), age(b.metadata.creation_timestamp, now)};
 }
 
+std::string claim_state(const api::ResourceClaim& c) {
+  std::vector<std::string> states;
+  if (c.metadata.deletion_timestamp) states.push_back("deleted");
+  if (c.status.allocation) {
+    states.push_back("allocated");
+    if (!c.status.reserved_for.empty()) states.push_back("reserved");
+  } else if (!c.metadata.deletion_timestamp) {
+    states.push_back("pending");
+  }
+  return join(states, ",");
+}
+
 std::vector<std::string> columns_of(std::string_view kind, bool wide) {
   struct Columns {
     std::string_view kind;
@@ -435,6 +442,8 @@ std::vector<std::string> columns_of(std::string_view kind, bool wide) {
       {"Namespace", {"NAME", "STATUS", "AGE"}, {}},
       {"ConfigMap", {"NAME", "DATA", "AGE"}, {}},
       {"Secret", {"NAME", "TYPE", "DATA", "AGE"}, {}},
+      {"ResourceClaim", {"NAME", "STATE", "AGE"}, {}},
+      {"ResourceSlice", {"NAME", "NODE", "DRIVER", "POOL", "AGE"}, {}},
       {"Lease", {"NAME", "HOLDER", "AGE"}, {}}};
   if (kind == "Event") {
     if (!wide) return {"LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"};
@@ -482,6 +491,13 @@ Cells row_of(const api::Object& o, api::Time now, bool wide) {
       return pdb_row(api::as<api::PodDisruptionBudget>(o), now);
     case api::Kind::Namespace:
       return {name, api::as<api::Namespace>(o).status.phase.str(), since};
+    case api::Kind::ResourceClaim:
+      return {name, claim_state(api::as<api::ResourceClaim>(o)), since};
+    case api::Kind::ResourceSlice: {
+      const api::ResourceSliceSpec& spec = api::as<api::ResourceSlice>(o).spec;
+      return {name, spec.node_name.value_or("").str(), spec.driver.str(), spec.pool.name.str(),
+              since};
+    }
     case api::Kind::ConfigMap: {
       const auto& map = api::as<api::ConfigMap>(o);
       return {name, fmt::format("{}", map.data.size() + map.binary_data.size()), since};

@@ -170,16 +170,7 @@ EventQueue::Source EventQueue::next_source() {
 
 bool EventQueue::pop_any_until(SimTime limit, Event& out) {
   const Source source = next_source();
-  if (source == Source::kLane) {
-    const uint32_t lane_index = slot_of(firsts_[1].id);
-    const Lane& lane = lanes_[lane_index];
-    const Event& event = *lane.first;
-    if (event.at > limit) return false;
-    out = event;
-    --live_;
-    advance_lane(lane_index);
-    return true;
-  }
+  if (source == Source::kLane) return take_first(slot_of(firsts_[1].id), limit, out);
   if (source == Source::kNone) return false;
   const Key key = heap_[kPad];
   const SimTime at = SimTime::from_ns(static_cast<int64_t>(key.at));

@@ -176,6 +176,7 @@ class EventQueue {
   // Out of line: for a ring whose last place was the first event's.
   static void begin_round(Lane& lane);
   void advance_lane(uint32_t lane);
+  bool take_first(uint32_t lane, SimTime limit, Event& out);
   static Key lane_key(const Event& event, uint32_t lane) {
     return {static_cast<uint64_t>(event.at.ns()),
             (event.sequence << kSequenceShift) | (uint64_t{lane} << 1) | kLaneBit};
@@ -291,19 +292,22 @@ inline EventId EventQueue::schedule(SimTime at, uint64_t cause, const EventPaylo
   set_first(lane_index, lane.empty() ? kNothing : lane_key(*lane.first, lane_index));
 }
 
+// Takes the first event of a lane, if it is due.
+[[gnu::always_inline]] inline bool EventQueue::take_first(uint32_t lane_index, SimTime limit,
+                                                          Event& out) {
+  const Event& event = *lanes_[lane_index].first;
+  if (event.at > limit) return false;
+  out = event;
+  --live_;
+  advance_lane(lane_index);
+  return true;
+}
+
 [[gnu::always_inline]] inline bool EventQueue::pop_until(SimTime limit, Event& out) {
   const Key first = firsts_[1];
   if (!hole_ && (heap_size() == 0 || before(first, heap_[kPad])) && first.id != kNothing.id) {
-    const uint32_t lane_index = slot_of(first.id);
-    const Lane& lane = lanes_[lane_index];
-    const Event& event = *lane.first;
-    if (event.component.valid()) {
-      if (event.at > limit) return false;
-      out = event;
-      --live_;
-      advance_lane(lane_index);
-      return true;
-    }
+    const uint32_t lane = slot_of(first.id);
+    if (lanes_[lane].first->component.valid()) return take_first(lane, limit, out);
   }
   return pop_any_until(limit, out);
 }

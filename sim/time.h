@@ -22,8 +22,8 @@ class Duration {
     constexpr int64_t kMost = (int64_t{1} << 62) / 1'000'000'000;
     return Duration((n > kMost ? kMost : n < -kMost ? -kMost : n) * 1'000'000'000);
   }
-  static constexpr Duration minutes(int64_t n) { return seconds(n * 60); }
-  static constexpr Duration hours(int64_t n) { return seconds(n * 3600); }
+  static constexpr Duration minutes(int64_t n) { return Duration(n * 60'000'000'000); }
+  static constexpr Duration hours(int64_t n) { return minutes(n * 60); }
   static constexpr Duration max() { return Duration(std::numeric_limits<int64_t>::max()); }
 
   constexpr int64_t ns() const { return ns_; }

@@ -9,6 +9,7 @@
 #include "models/api/defaulting.h"
 #include "models/api/labels.h"
 #include "models/api/pod_helpers.h"
+#include "models/api/text.h"
 #include "models/api/types/all.h"
 #include "scenarios/loader.h"
 #include "scenarios/report/text.h"
@@ -442,13 +443,10 @@ std::string name_for(const std::vector<std::string>& files, const std::string& a
     name = path.stem().string();
   }
   std::string out;
-  for (const char c : name) {
+  for (const char c : api::to_lower(name)) {
     const bool good = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    const bool upper = c >= 'A' && c <= 'Z';
     if (good) {
       out += c;
-    } else if (upper) {
-      out += static_cast<char>(c - 'A' + 'a');
     } else if (!out.empty() && out.back() != '-') {
       out += '-';
     }

@@ -5,6 +5,7 @@
 
 #include "models/api/descriptor_access.h"
 #include "models/api/pod_helpers.h"
+#include "models/api/text.h"
 #include "models/api/types/all.h"
 #include "models/api/types/hooks.h"
 
@@ -203,24 +204,6 @@ bool has_source(const Volume& v) {
          v.downward_api || v.config_map || v.projected || v.csi || v.ephemeral || !v.extra.empty();
 }
 
-constexpr std::string_view kBase64 =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string base64(std::string_view bytes) {
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    uint32_t word = 0;
-    const size_t n = bytes.size() - i < 3 ? bytes.size() - i : 3;
-    for (size_t k = 0; k < 3; ++k) {
-      word = word << 8 | (k < n ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    }
-    for (size_t k = 0; k < 4; ++k) {
-      out += k <= n ? kBase64[word >> (18 - 6 * k) & 63] : '=';
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 void set_struct_defaults(const TypeInfo& type, void* value) {
@@ -341,7 +324,7 @@ void default_fields(Service& v) {
 // The API server stores stringData in data.
 bool needs_defaults(const Secret& v) { return !v.string_data.empty(); }
 void default_fields(Secret& v) {
-  for (const auto& [key, text] : v.string_data) v.data.set(key, base64(text.view()));
+  for (const auto& [key, text] : v.string_data) v.data.set(key, encode_base64(text.view()));
   v.string_data.clear();
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "models/api/text.h"
+
 namespace mainspring::api {
 
 uint16_t Diagnostics::add_file(std::string_view name) {
@@ -149,8 +151,6 @@ std::string describe(const Json& value) {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 // Edits (insert, delete, change, swap of neighbours) from a to b, or more than `bound`.
 size_t edit_distance(std::string_view a, std::string_view b, size_t bound) {
   if (a.size() > b.size() + bound || b.size() > a.size() + bound) return bound + 1;
@@ -162,10 +162,10 @@ size_t edit_distance(std::string_view a, std::string_view b, size_t bound) {
   for (size_t i = 1; i <= a.size(); ++i) {
     row[0] = i;
     for (size_t j = 1; j < width; ++j) {
-      const bool equal = lower(a[i - 1]) == lower(b[j - 1]);
+      const bool equal = to_lower(a[i - 1]) == to_lower(b[j - 1]);
       row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (equal ? 0 : 1)});
-      if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-          lower(a[i - 2]) == lower(b[j - 1])) {
+      if (i > 1 && j > 1 && to_lower(a[i - 1]) == to_lower(b[j - 2]) &&
+          to_lower(a[i - 2]) == to_lower(b[j - 1])) {
         row[j] = std::min(row[j], two_back[j - 2] + 1);
       }
     }

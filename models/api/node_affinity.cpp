@@ -66,6 +66,20 @@ bool holds(const NodeSelectorRequirement& e, Op op, const StrMap& labels) {
 
 }  // namespace
 
+NodeSelectorRequirement requirement_in(Str key, List<Str> values) {
+  NodeSelectorRequirement r;
+  r.key = std::move(key);
+  r.operator_ = node_selector_operator::kIn;
+  r.values = std::move(values);
+  return r;
+}
+
+NodeSelector selector_of(NodeSelectorTerm term) {
+  NodeSelector s;
+  s.node_selector_terms = {std::move(term)};
+  return s;
+}
+
 std::string node_term_problem(const NodeSelectorTerm& term) {
   for (const NodeSelectorRequirement& e : term.match_expressions) {
     const std::optional<Op> op = node_op(e.operator_);

@@ -17,6 +17,10 @@
 
 namespace mainspring::api {
 
+// "key in (values)", and the selector of one term.
+NodeSelectorRequirement requirement_in(Str key, List<Str> values);
+NodeSelector selector_of(NodeSelectorTerm term);
+
 // What is wrong with the term; empty if nothing is.
 std::string node_term_problem(const NodeSelectorTerm& term);
 

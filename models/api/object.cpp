@@ -1,5 +1,6 @@
 #include "models/api/object.h"
 
+#include <charconv>
 #include <stdexcept>
 #include <string>
 
@@ -63,6 +64,13 @@ std::string_view api_version_of(const Object& object) {
 std::string_view kind_name_of(const Object& object) {
   const Unstructured* u = try_as<Unstructured>(object);
   return u ? u->kind_name.view() : kind_info(object).name;
+}
+
+uint64_t version_of(const Object& object) {
+  const std::string_view text = object.metadata.resource_version.view();
+  uint64_t n = 0;
+  std::from_chars(text.data(), text.data() + text.size(), n);
+  return n;
 }
 
 }  // namespace mainspring::api

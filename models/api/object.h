@@ -135,5 +135,7 @@ const KindInfo* kind_by_resource(std::string_view resource);
 // "apps/v1" and "Deployment", also of unstructured objects.
 std::string_view api_version_of(const Object& object);
 std::string_view kind_name_of(const Object& object);
+// metadata.resourceVersion as the number that this API server makes it of; 0 if there is none.
+uint64_t version_of(const Object& object);
 
 }  // namespace mainspring::api

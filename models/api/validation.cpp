@@ -7,6 +7,7 @@
 #include "models/api/compare.h"
 #include "models/api/descriptor_access.h"
 #include "models/api/diagnostics.h"
+#include "models/api/text.h"
 #include "models/api/types/all.h"
 #include "models/api/validate_context.h"
 
@@ -137,11 +138,7 @@ void check_annotations(const StrMap& annotations, std::string_view field, Valida
   constexpr size_t kMaxBytes = 256 * 1024;
   size_t bytes = 0;
   for (const auto& [key, value] : annotations) {
-    std::string lower = key.str();
-    for (char& ch : lower) {
-      if (ch >= 'A' && ch <= 'Z') ch = static_cast<char>(ch - 'A' + 'a');
-    }
-    c.check(field, key, check_qualified_name(lower));
+    c.check(field, key, check_qualified_name(to_lower(key)));
     bytes += key.size() + value.size();
   }
   if (bytes > kMaxBytes) {

@@ -10,6 +10,7 @@
 #include <istream>
 #include <streambuf>
 
+#include "models/api/text.h"
 #include "models/api/yaml.h"
 
 namespace mainspring::api {
@@ -290,7 +291,9 @@ class Builder : public YAML::EventHandler {
     if (type == "binary") {
       // As JSON carries it: bytes that are not UTF-8 become U+FFFD.
       std::string json;
-      write_json_string(decode_base64(mark, text), &json);
+      const std::optional<std::string> bytes = decode_base64(text);
+      if (!bytes) fail(mark, "!!binary value contains invalid base64 data");
+      write_json_string(*bytes, &json);
       return parse_json(json);
     }
     if (type != "int" && type != "float" && type != "bool" && type != "null") return Json(text);
@@ -305,47 +308,6 @@ class Builder : public YAML::EventHandler {
       fail(mark, "cannot read \"" + text + "\" as !!" + std::string(type));
     }
     return value;
-  }
-
-  std::string decode_base64(const YAML::Mark& mark, const std::string& text) {
-    std::string out;
-    uint32_t bits = 0;
-    int have = 0;
-    size_t symbols = 0;
-    size_t padding = 0;
-    for (const char c : text) {
-      uint32_t v = 0;
-      if (c >= 'A' && c <= 'Z') {
-        v = static_cast<uint32_t>(c - 'A');
-      } else if (c >= 'a' && c <= 'z') {
-        v = static_cast<uint32_t>(c - 'a') + 26;
-      } else if (c >= '0' && c <= '9') {
-        v = static_cast<uint32_t>(c - '0') + 52;
-      } else if (c == '+') {
-        v = 62;
-      } else if (c == '/') {
-        v = 63;
-      } else if (c == '=') {
-        ++padding;
-        continue;
-      } else if (c == '\n' || c == '\r') {
-        continue;
-      } else {
-        fail(mark, "!!binary value contains invalid base64 data");
-      }
-      if (padding != 0) fail(mark, "!!binary value contains invalid base64 data");
-      ++symbols;
-      bits = bits << 6 | v;
-      have += 6;
-      if (have >= 8) {
-        have -= 8;
-        out += static_cast<char>(bits >> have & 0xFF);
-      }
-    }
-    if ((symbols + padding) % 4 != 0 || padding > 2) {
-      fail(mark, "!!binary value contains invalid base64 data");
-    }
-    return out;
   }
 
   void open(const YAML::Mark& mark, YAML::anchor_t anchor, bool map, bool flow) {

@@ -8,7 +8,9 @@
 #include "models/api/types/batch.h"
 #include "models/api/types/core.h"
 #include "models/api/types/policy.h"
+#include "models/api/types/resource.h"
 #include "models/api/types/storage.h"
+#include "sim/check.h"
 
 namespace mainspring::apiserver {
 
@@ -18,13 +20,15 @@ struct Tag {
   using type = T;
 };
 
-// Calls f(Tag<T>) with the type of the kind, for kinds that have a spec or a status.
+// Calls f(Tag<T>) with the type of the kind, for kinds that have a spec and a status. False for
+// others.
 template <class F>
-void with_type(api::Kind kind, F f) {
+bool with_type(api::Kind kind, F f) {
   switch (kind) {
 #define MAINSPRING_PARTS(T) \
   case api::Kind::T:        \
-    return f(Tag<api::T>());
+    f(Tag<api::T>());       \
+    return true;
     MAINSPRING_PARTS(Namespace)
     MAINSPRING_PARTS(Node)
     MAINSPRING_PARTS(Pod)
@@ -42,9 +46,10 @@ void with_type(api::Kind kind, F f) {
     MAINSPRING_PARTS(HorizontalPodAutoscaler)
     MAINSPRING_PARTS(PodDisruptionBudget)
     MAINSPRING_PARTS(VolumeAttachment)
+    MAINSPRING_PARTS(ResourceClaim)
 #undef MAINSPRING_PARTS
     default:
-      return;
+      return false;
   }
 }
 
@@ -66,22 +71,28 @@ void merge(const api::List<C>& old, api::List<C>& next) {
 }  // namespace
 
 void clear_status(api::Object& object) {
-  with_type(object.kind, [&](auto tag) {
+  const bool known = with_type(object.kind, [&](auto tag) {
     using T = typename decltype(tag)::type;
     api::as<T>(object).status = {};
   });
+  MAINSPRING_CHECK(known, "{} is not listed above", api::kind_info(object).name);
 }
 
 void copy_status(const api::Object& from, api::Object& to) {
-  with_type(to.kind, [&](auto tag) {
+  const bool known = with_type(to.kind, [&](auto tag) {
     using T = typename decltype(tag)::type;
     api::as<T>(to).status = api::as<T>(from).status;
   });
+  MAINSPRING_CHECK(known, "{} is not listed above", api::kind_info(to).name);
 }
 
-void merge_conditions(const api::Object& old, api::Object& next) {
+void merge_status(const api::Object& old, api::Object& next) {
   if (old.kind == api::Kind::Pod) {
-    merge(api::as<api::Pod>(old).status.conditions, api::as<api::Pod>(next).status.conditions);
+    const api::PodStatus& was = api::as<api::Pod>(old).status;
+    api::PodStatus& is = api::as<api::Pod>(next).status;
+    merge(was.conditions, is.conditions);
+    // Only their controller names them.
+    is.resource_claim_statuses = was.resource_claim_statuses;
   } else if (old.kind == api::Kind::Node) {
     merge(api::as<api::Node>(old).status.conditions, api::as<api::Node>(next).status.conditions);
   }
@@ -89,10 +100,8 @@ void merge_conditions(const api::Object& old, api::Object& next) {
 
 bool equal_spec(const api::Object& a, const api::Object& b) {
   bool same = true;
-  bool known = false;
-  with_type(a.kind, [&](auto tag) {
+  const bool known = with_type(a.kind, [&](auto tag) {
     using T = typename decltype(tag)::type;
-    known = true;
     same = api::as<T>(a).spec == api::as<T>(b).spec;
   });
   if (known) return same;

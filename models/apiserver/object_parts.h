@@ -10,9 +10,9 @@ namespace mainspring::apiserver {
 void clear_status(api::Object& object);
 // Takes over the status of another object of the same kind.
 void copy_status(const api::Object& from, api::Object& to);
-// Conditions of `old` that `next` does not name, by type, are added to `next`: what a strategic
-// merge of status.conditions does. Pods and nodes.
-void merge_conditions(const api::Object& old, api::Object& next);
+// What a strategic merge of the status keeps: conditions of `old` that `next` does not name, by
+// type, and the claims that were made for a pod. Pods and nodes.
+void merge_status(const api::Object& old, api::Object& next);
 // Whether everything but metadata and status is equal: what metadata.generation counts.
 bool equal_spec(const api::Object& a, const api::Object& b);
 

@@ -16,6 +16,7 @@
 #include "models/api/pod_helpers.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/policy.h"
+#include "models/api/types/resource.h"
 #include "models/api/types/scheduling.h"
 #include "models/api/types/storage.h"
 #include "models/api/validation.h"
@@ -279,6 +280,31 @@ bool Registry::check_namespace(Transaction& tx, const api::Object& o, Outcome& o
   return true;
 }
 
+namespace {
+// Devices that others hold are given for administration only in namespaces that are marked for it.
+// Source: pkg/registry/resource/utils.go AuthorizedForAdmin.
+std::optional<api::FieldError> unauthorized_admin(const Store& store, const api::Object& o) {
+  constexpr std::string_view kLabel = "resource.kubernetes.io/admin-access";
+  const api::DeviceClaim* devices = nullptr;
+  if (const auto* claim = api::try_as<api::ResourceClaim>(o)) devices = &claim->spec.devices;
+  if (const auto* t = api::try_as<api::ResourceClaimTemplate>(o)) devices = &t->spec.spec.devices;
+  if (!devices) return std::nullopt;
+  for (size_t i = 0; i < devices->requests.size(); ++i) {
+    const auto& exactly = devices->requests[i].exactly;
+    if (!exactly || !exactly->admin_access.value_or(false)) continue;
+    const api::ObjectRef* ns = store.find(api::Kind::Namespace, "", o.metadata.namespace_);
+    const api::Str* marked = ns ? (*ns)->metadata.labels.find(kLabel) : nullptr;
+    if (marked && *marked == "true") return std::nullopt;
+    return api::FieldError{
+        api::FieldError::Type::kForbidden, fmt::format("spec.devices.requests[{}].adminAccess", i),
+        fmt::format("Forbidden: admin access to devices requires the `{}: true` label on the "
+                    "containing namespace",
+                    kLabel)};
+  }
+  return std::nullopt;
+}
+}  // namespace
+
 Outcome Registry::create(Transaction& tx, const Request& r) {
   const api::KindInfo& info = api::kind_info(r.kind);
   if (!r.body->metadata.resource_version.empty()) {
@@ -305,7 +331,8 @@ Outcome Registry::create(Transaction& tx, const Request& r) {
   if (info.has_status && r.kind != api::Kind::Node) clear_status(*o);
   api::set_defaults(*o);
   if (!admit_create(tx, *o, out)) return out;
-  const std::vector<api::FieldError> errors = api::validate(*o);
+  std::vector<api::FieldError> errors = api::validate(*o);
+  if (auto e = unauthorized_admin(tx.store, *o)) errors.insert(errors.begin(), std::move(*e));
   if (!errors.empty()) return invalid(*o, errors);
   if (!charge_quota(tx, *o, out)) return out;
   set_version(*o, tx.store.next_version());
@@ -537,7 +564,7 @@ Outcome Registry::update_status(Transaction& tx, const Request& r) {
   if (r.verb == Verb::kUpdateStatus && next->kind == api::Kind::Deployment) {
     next->metadata.annotations = r.body->metadata.annotations;
   }
-  if (r.verb == Verb::kPatchStatus) merge_conditions(old, *next);
+  if (r.verb == Verb::kPatchStatus) merge_status(old, *next);
   return commit(tx, *found, std::move(next), true);
 }
 

@@ -1,7 +1,6 @@
 #include "models/client/cache.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <new>
 #include <string>
@@ -61,12 +60,6 @@ void erase_at(std::vector<api::ObjectRef>& v, size_t i) {
   v.pop_back();
 }
 
-uint64_t version_of(const api::Object& o) {
-  const std::string_view text = o.metadata.resource_version.view();
-  uint64_t v = 0;
-  std::from_chars(text.data(), text.data() + text.size(), v);
-  return v;
-}
 }  // namespace
 
 uint32_t Cache::slot_of(std::string_view ns, std::string_view name) const {
@@ -180,7 +173,7 @@ uint32_t Cache::new_slot() {
 WatchEvent Cache::apply(WatchType type, api::ObjectRef object) {
   ++changes_;
   const uint64_t hash = name_hash(*object);
-  resource_version_ = std::max(resource_version_, version_of(*object));
+  resource_version_ = std::max(resource_version_, api::version_of(*object));
   const uint32_t at = slot_of(object->metadata.namespace_, object->metadata.name);
   const bool known = at != SlotTable::kNone;
   WatchEvent event{type, object, known ? slots_[at].object : api::ObjectRef()};

@@ -18,7 +18,8 @@ enum class Verb : uint8_t {
   kUpdate,        // body replaces the object, its status kept where status is a subresource
   kUpdateStatus,  // body's status (and nothing else) replaces the stored one
   kPatchStatus,   // body's status replaces the stored one, but conditions merge by type and the
-                  // ones the body does not name are kept: a kubelet's strategic-merge patch
+                  // ones the body does not name are kept, as are a pod's resourceClaimStatuses:
+                  // a kubelet's strategic-merge patch
   kPatch,         // `patch` applied as `patch_type`
   kPatchStatusJson,  // `patch` applied to the status subresource
   kScale,            // the scale subresource: spec.replicas becomes `replicas`

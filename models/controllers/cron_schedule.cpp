@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "models/api/text.h"
 #include "models/api/time_format.h"
 #include "models/controllers/util.h"
 
@@ -47,10 +48,7 @@ Date date_of(int64_t days) {
 std::optional<int64_t> number(std::string_view text, std::span<const std::string_view> names,
                               int64_t first) {
   if (const std::optional<int64_t> n = parse_int(text)) return n;
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  const std::string lower = api::to_lower(text);
   for (size_t i = 0; i < names.size(); ++i) {
     if (names[i] == lower) return static_cast<int64_t>(i) + first;
   }

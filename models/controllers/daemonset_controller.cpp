@@ -440,17 +440,11 @@ Error DaemonSetController::carry_out(ReconcileContext& ctx, const Key& key, Scri
       if (!generation.empty()) t.metadata.labels.set(kGenerationLabel, generation);
       for (size_t i = 0; i < creates; ++i) {
         api::Ref<Pod> pod = pod_from_template(t, set);
-        api::NodeSelectorRequirement r;
-        r.key = "metadata.name";
-        r.operator_ = "In";
-        r.values = {work.create_on[i]};
         api::NodeSelectorTerm term;
-        term.match_fields = {r};
-        api::NodeSelector selector;
-        selector.node_selector_terms = {term};
+        term.match_fields = {api::requirement_in("metadata.name", {work.create_on[i]})};
         pod->spec.affinity.edit()
             .node_affinity.edit()
-            .required_during_scheduling_ignored_during_execution = selector;
+            .required_during_scheduling_ignored_during_execution = api::selector_of(term);
         step.writes.push_back({create_request(pod), kCreatePod});
       }
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "models/api/node_affinity.h"
 #include "models/api/types/storage.h"
 #include "models/api/volume_helpers.h"
 #include "models/controllers/script.h"
@@ -275,19 +276,12 @@ api::Ref<PersistentVolume> PersistentVolumeController::made_for(ReconcileContext
     if (d.name != c.provisioner) continue;
     for (const Str& key : d.topology_keys) {
       const Str* value = node->metadata.labels.find(key);
-      if (!value) continue;
-      api::NodeSelectorRequirement r;
-      r.key = key;
-      r.operator_ = "In";
-      r.values = {*value};
-      term.match_expressions.push_back(r);
+      if (value) term.match_expressions.push_back(api::requirement_in(key, {*value}));
     }
   }
   if (term.match_expressions.empty()) return v;
-  api::NodeSelector required;
-  required.node_selector_terms = {term};
   api::VolumeNodeAffinity affinity;
-  affinity.required = required;
+  affinity.required = api::selector_of(term);
   v->spec.node_affinity = affinity;
   return v;
 }

@@ -66,7 +66,8 @@ std::string base_name(const Pod& pod, const api::PodResourceClaim& entry) {
 struct PodInputs final : client::SyncState {
   struct Entry {
     const api::PodResourceClaim* entry = nullptr;
-    ClaimRef known;  // what the pod's status names or what was made for it
+    ClaimRef named;  // by the pod
+    ClaimRef made;   // for the entry, whatever the pod's status says
     bool settled = false;
     api::Ref<const api::ResourceClaimTemplate> claim_template;
   };
@@ -85,7 +86,7 @@ struct ClaimInputs final : client::SyncState {
 
 class ResourceClaimController final : public client::Reconciler {
  public:
-  std::string_view name() const override { return "resource-claim-controller"; }
+  std::string_view name() const override { return "resource_claim"; }
   std::unique_ptr<client::Reconciler> clone() const override {
     return std::make_unique<ResourceClaimController>(*this);
   }
@@ -100,6 +101,7 @@ class ResourceClaimController final : public client::Reconciler {
     if (event.object->kind == api::Kind::Pod) {
       const auto& pod = api::as<Pod>(*event.object);
       if (!pod.spec.resource_claims.empty()) {
+        if (event.old) forget_user(api::as<Pod>(*event.old));
         pod_changed(ctx, pod, event.type == WatchType::kDeleted);
       }
     } else if (event.object->kind == api::Kind::ResourceClaim) {
@@ -122,16 +124,14 @@ class ResourceClaimController final : public client::Reconciler {
     Script script(ctx, state, result);
     return run(script, k.view().starts_with(kPodKey));
   }
-  // A claim counts as made before the cache shows it, and is not made again as long as the pod is
-  // there (in Kubernetes, for an hour).
+  // A claim counts as made before the cache shows it, until it is deleted (in Kubernetes, for an
+  // hour whatever becomes of it).
   void on_write(ReconcileContext&, const Key&, const client::Write& write,
                 const Outcome& outcome) override {
-    if (write.request.verb == Verb::kCreate && outcome.ok()) {
-      const auto made = api::cast<ResourceClaim>(outcome.object);
-      if (const api::OwnerReference* pod = api::controller_of(*made)) {
-        made_[pod->uid].push_back(made);
-      }
-    }
+    if (write.request.verb != Verb::kCreate || !outcome.ok()) return;
+    const auto made = api::cast<ResourceClaim>(outcome.object);
+    const api::OwnerReference* pod = api::controller_of(*made);
+    if (pod && !was_deleted(pod->uid)) made_[pod->uid].push_back(made);
   }
 
  private:
@@ -143,6 +143,27 @@ class ResourceClaimController final : public client::Reconciler {
 
   // ---- what happens
 
+  bool was_deleted(const Str& pod_uid) const {
+    return std::find(deleted_.begin(), deleted_.end(), pod_uid) != deleted_.end();
+  }
+
+  template <class F>
+  static void for_each_claim_name(const Pod& pod, F&& f) {
+    for (const api::PodResourceClaim& entry : pod.spec.resource_claims) {
+      const std::optional<Str> named = api::claim_name_of(pod, entry);
+      if (named && !named->empty()) f(*named);
+    }
+  }
+
+  void forget_user(const Pod& pod) {
+    for_each_claim_name(pod, [&](const Str& claim) {
+      const auto it = users_.find(make_key(pod.metadata.namespace_, claim));
+      if (it == users_.end()) return;
+      it->second.erase(pod.metadata.name);
+      if (it->second.empty()) users_.erase(it);
+    });
+  }
+
   void pod_changed(ReconcileContext& ctx, const Pod& pod, bool deleted) {
     const ObjectMeta& m = pod.metadata;
     if (deleted) {
@@ -150,30 +171,16 @@ class ResourceClaimController final : public client::Reconciler {
       deleted_.push_back(m.uid);
       if (deleted_.size() > kMaxDeletedPods) deleted_.pop_front();
     }
-    for (const api::PodResourceClaim& entry : pod.spec.resource_claims) {
-      const std::optional<Str> named = api::claim_name_of(pod, entry);
-      if (!named || named->empty()) continue;
-      const Key claim = make_key(m.namespace_, *named);
-      if (deleted) {
-        const auto it = users_.find(claim);
-        if (it == users_.end()) continue;
-        it->second.erase(m.name);
-        if (it->second.empty()) users_.erase(it);
-      } else {
-        users_[claim].insert(m.name);
-      }
-    }
-    if (deleted || is_done(pod)) {
-      for (const api::PodResourceClaim& entry : pod.spec.resource_claims) {
-        const std::optional<Str> named = api::claim_name_of(pod, entry);
-        if (named && !named->empty()) ctx.queue().add(key(kClaimKey, m.namespace_, *named));
-      }
-    }
+    for_each_claim_name(pod, [&](const Str& claim) {
+      if (!deleted) users_[make_key(m.namespace_, claim)].insert(m.name);
+      if (deleted || is_done(pod)) ctx.queue().add(key(kClaimKey, m.namespace_, claim));
+    });
     if (needs_work(ctx, pod)) ctx.queue().add(key(kPodKey, m.namespace_, m.name));
   }
 
   static bool needs_work(ReconcileContext& ctx, const Pod& pod) {
-    // A pod that has ended gets no new claim for the one that is taken from it.
+    // A pod that has ended gets no new claim for the one that is taken from it, and is not entered
+    // again in one that it shared.
     if (pod.metadata.deletion_timestamp || is_done(pod)) return false;
     for (const api::PodResourceClaim& entry : pod.spec.resource_claims) {
       const std::optional<Str> named = api::claim_name_of(pod, entry);
@@ -191,7 +198,11 @@ class ResourceClaimController final : public client::Reconciler {
 
   void claim_changed(ReconcileContext& ctx, const ResourceClaim& claim, bool deleted) {
     const Str& ns = claim.metadata.namespace_;
-    if (!deleted) ctx.queue().add(key(kClaimKey, ns, claim.metadata.name));
+    if (deleted) {
+      forget_made(claim);
+    } else {
+      ctx.queue().add(key(kClaimKey, ns, claim.metadata.name));
+    }
     const auto it = users_.find(make_key(ns, claim.metadata.name));
     if (it == users_.end()) return;
     const std::set<Str> pods = it->second;
@@ -199,6 +210,15 @@ class ResourceClaimController final : public client::Reconciler {
       const auto* pod = ctx.cache(api::Kind::Pod).get<Pod>(ns, name);
       if (pod) pod_changed(ctx, *pod, false);
     }
+  }
+
+  void forget_made(const ResourceClaim& claim) {
+    const api::OwnerReference* pod = api::controller_of(claim);
+    const auto it = pod ? made_.find(pod->uid) : made_.end();
+    if (it == made_.end()) return;
+    std::erase_if(it->second,
+                  [&](const ClaimRef& c) { return c->metadata.uid == claim.metadata.uid; });
+    if (it->second.empty()) made_.erase(it);
   }
 
   // ---- pods
@@ -233,13 +253,13 @@ class ResourceClaimController final : public client::Reconciler {
       e.entry = &entry;
       const std::optional<Str> named = api::claim_name_of(*pod, entry);
       if (named && !named->empty()) {
-        e.known = ctx.cache(api::Kind::ResourceClaim).get_ref<ResourceClaim>(ns, *named);
+        e.named = ctx.cache(api::Kind::ResourceClaim).get_ref<ResourceClaim>(ns, *named);
       }
       const bool good =
-          e.known && (!api::is_from_template(entry) || api::is_controlled_by(*e.known, *pod));
+          e.named && (!api::is_from_template(entry) || api::is_controlled_by(*e.named, *pod));
       e.settled = good || !api::is_from_template(entry) || (named && named->empty());
       if (e.settled) continue;
-      e.known = made_for(ctx, *pod, entry);
+      e.made = made_for(ctx, *pod, entry);
       e.claim_template =
           ctx.cache(api::Kind::ResourceClaimTemplate)
               .get_ref<api::ResourceClaimTemplate>(ns, entry.resource_claim_template_name);
@@ -272,8 +292,8 @@ class ResourceClaimController final : public client::Reconciler {
     api::Json statuses = api::Json::array();
     for (const PodInputs::Entry& e : in.entries) {
       if (e.settled) continue;
-      Str made = e.known ? e.known->metadata.name : Str();
-      if (!e.known) {
+      Str made = e.made ? e.made->metadata.name : Str();
+      if (!e.made) {
         std::string why;
         const Outcome* o = nullptr;
         if (!e.claim_template) {
@@ -318,12 +338,12 @@ class ResourceClaimController final : public client::Reconciler {
       const std::optional<Str> named = api::claim_name_of(pod, *e.entry);
       if (!named) return Error::failed("ResourceClaim not created yet");
       if (named->empty()) continue;
-      if (!e.settled || !e.known) return {};
-      if (api::is_from_template(*e.entry) && !api::is_controlled_by(*e.known, pod)) {
-        return Error::failed(api::not_owner(pod, *e.known));
+      if (!e.named) return {};
+      if (api::is_from_template(*e.entry) && !api::is_controlled_by(*e.named, pod)) {
+        return Error::failed(api::not_owner(pod, *e.named));
       }
-      if (!lacks_reservation(*e.known, pod)) continue;
-      api::Ref<ResourceClaim> claim = api::clone(*e.known);
+      if (!lacks_reservation(*e.named, pod)) continue;
+      api::Ref<ResourceClaim> claim = api::clone(*e.named);
       claim->status.reserved_for.push_back(api::reservation_for(pod));
       if (Error error = script.must(update_status_request(claim))) return error;
     }
@@ -341,7 +361,7 @@ class ResourceClaimController final : public client::Reconciler {
     const client::Cache& pods = ctx.cache(api::Kind::Pod);
     for (const api::ResourceClaimConsumerReference& r : claim->status.reserved_for) {
       const auto* pod = pods.get<Pod>(ns, r.name);
-      if (std::find(deleted_.begin(), deleted_.end(), r.uid) != deleted_.end()) {
+      if (was_deleted(r.uid)) {
         in->holds.emplace_back(false);
       } else if (pod) {
         in->holds.emplace_back(pod->metadata.uid == r.uid && !is_done(*pod));

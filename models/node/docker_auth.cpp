@@ -5,41 +5,20 @@
 #include <optional>
 
 #include "models/api/json.h"
+#include "models/api/text.h"
 #include "models/api/yaml.h"
 
 namespace mainspring::node {
 
 namespace {
 
-std::optional<std::string> decode_base64(std::string_view text) {
-  std::string out;
-  uint32_t bits = 0;
-  int have = 0;
-  for (const char ch : text) {
-    uint32_t v = 0;
-    if (ch >= 'A' && ch <= 'Z') {
-      v = static_cast<uint32_t>(ch - 'A');
-    } else if (ch >= 'a' && ch <= 'z') {
-      v = static_cast<uint32_t>(ch - 'a') + 26;
-    } else if (ch >= '0' && ch <= '9') {
-      v = static_cast<uint32_t>(ch - '0') + 52;
-    } else if (ch == '+') {
-      v = 62;
-    } else if (ch == '/') {
-      v = 63;
-    } else if (ch == '=' || ch == '\n' || ch == '\r') {
-      continue;
-    } else {
-      return std::nullopt;
-    }
-    bits = bits << 6 | v;
-    have += 6;
-    if (have >= 8) {
-      have -= 8;
-      out.push_back(static_cast<char>(bits >> have & 0xff));
-    }
-  }
-  return out;
+// config.go decodeDockerConfigFieldAuth: "user:password" with or without padding.
+std::optional<std::string> user_of(std::string_view field) {
+  const size_t last = field.find_last_not_of(" \t\r\n");
+  const bool padded = last != std::string_view::npos && field[last] == '=';
+  const std::optional<std::string> pair = api::decode_base64(field, padded);
+  const size_t colon = pair ? pair->find(':') : std::string::npos;
+  return colon == std::string::npos ? std::nullopt : std::optional(pair->substr(0, colon));
 }
 
 }  // namespace
@@ -66,7 +45,7 @@ std::vector<DockerAuth> docker_auths(const api::Secret& secret) {
   if (const api::Str* plain = secret.string_data.find(key)) {
     text = plain->str();
   } else if (const api::Str* encoded = secret.data.find(key)) {
-    text = decode_base64(*encoded);
+    text = api::decode_base64(*encoded);
   }
   if (!text) return auths;
   bool ok = false;
@@ -95,9 +74,7 @@ std::vector<DockerAuth> docker_auths(const api::Secret& secret) {
     if (const api::Json* user = member.value.find("username"); user && user->is_string()) {
       auth.username = user->as_view();
     } else if (const api::Json* both = member.value.find("auth"); both && both->is_string()) {
-      if (const auto pair = decode_base64(both->as_view())) {
-        auth.username = pair->substr(0, pair->find(':'));
-      }
+      auth.username = user_of(both->as_view()).value_or("");
     }
     auths.push_back(std::move(auth));
   }

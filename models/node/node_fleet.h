@@ -243,6 +243,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void next_step(sim::World& world, uint32_t p);
   uint32_t pick_start(PodRuntime& pod);
   void end_round(sim::World& world, uint32_t p);
+  void sync_later(sim::World& world, uint32_t p, sim::Duration wait);
   bool wants_start(const PodRuntime& pod, const ContainerRuntime& c) const;
   bool finished(const PodRuntime& pod) const;
   void try_start(sim::World& world, uint32_t p, uint32_t c);

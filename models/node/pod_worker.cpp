@@ -7,7 +7,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "models/api/claim_helpers.h"
 #include "models/api/pod_helpers.h"
@@ -38,13 +37,6 @@ enum Draw : uint64_t {
   kDrawCleanup,
   kDrawRelist,
 };
-
-uint64_t version_of(const api::Object& o) {
-  uint64_t v = 0;
-  const std::string_view text = o.metadata.resource_version;
-  std::from_chars(text.data(), text.data() + text.size(), v);
-  return v;
-}
 
 std::string full_name(const api::Pod& pod) {
   return fmt::format("{}_{}({})", pod.metadata.name.view(), pod.metadata.namespace_.view(),
@@ -109,7 +101,7 @@ void NodeFleet::on_pod(sim::World& world, const api::ObjectRef& ref, bool delete
   }
 
   const uint32_t p = known;
-  if (!deleted && version_of(*object) < version_of(*pods_[p].object)) return;
+  if (!deleted && api::version_of(*object) < api::version_of(*pods_[p].object)) return;
   pods_[p].object = object;
   const bool up = machines_[pods_[p].node].state == MachineState::kUp;
   if (deleted) {
@@ -446,30 +438,19 @@ void NodeFleet::mount_volumes(sim::World& world, uint32_t p) {
   PodRuntime& pod = pods_[p];
   const KubeletConfig& config = options_.config;
   const api::PodSpec& spec = pod.object->spec;
-  if (spec.volumes.empty() && spec.resource_claims.empty()) {
+  if (spec.volumes.empty()) {
     pod.volumes_mounted = true;
     begin(world, p, Op::kVolumes, Duration());
     return;
   }
   const uint32_t attempt = pod.volume_tries++;
   const std::string missing = missing_volume(world, *pod.object);
-  const std::string barred = missing.empty() ? barred_claim(world, *pod.object) : "";
-  if (!missing.empty() || !barred.empty()) {
-    if (!missing.empty()) {
-      pod_event(world, pod, "Warning", "FailedMount", missing);
-    } else {
-      pod_event(world, pod, "Warning", "FailedPrepareDynamicResources",
-                "Failed to prepare dynamic resources: prepare dynamic resources: " + barred);
-    }
+  if (!missing.empty()) {
+    pod_event(world, pod, "Warning", "FailedMount", missing);
     const Duration wait =
         std::min(config.volume_backoff_initial * (int64_t{1} << std::min(attempt, 10u)),
                  config.volume_backoff_max);
     begin(world, p, Op::kVolumes, wait);
-    return;
-  }
-  if (spec.volumes.empty()) {
-    pod.volumes_mounted = true;
-    begin(world, p, Op::kVolumes, Duration());
     return;
   }
   Duration took =
@@ -701,6 +682,15 @@ void NodeFleet::next_step(sim::World& world, uint32_t p) {
       pod_event(world, pod, "Normal", "SandboxChanged",
                 "Pod sandbox changed, it will be killed and re-created.");
     }
+    const std::string barred = barred_claim(world, *pod.object);
+    if (!barred.empty()) {
+      pod_event(world, pod, "Warning", "FailedPrepareDynamicResources",
+                "Failed to prepare dynamic resources: prepare dynamic resources: " + barred);
+      // For the kubelet the round has not failed.
+      if (pod.dirty) relist_soon(world, p);
+      sync_later(world, p, options_.config.sync_frequency);
+      return;
+    }
     begin(world, p, Op::kSandbox,
           options_.config.sandbox.at(pod_draw(world, pod, kDrawSandbox, pod.sandboxes)));
     return;
@@ -723,6 +713,12 @@ void NodeFleet::end_round(sim::World& world, uint32_t p) {
   if (pod.round_retry_at != kNever) {
     wait = std::clamp(pod.round_retry_at - world.now(), Duration(), options_.config.sync_frequency);
   }
+  sync_later(world, p, wait);
+}
+
+// After the time given or up to half as much again.
+void NodeFleet::sync_later(sim::World& world, uint32_t p, Duration wait) {
+  PodRuntime& pod = pods_[p];
   wait += Delay{{}, wait / 2}.at(pod_draw(world, pod, kDrawRetry, pod.retries++));
   pod.retry_event = world.schedule(wait, id(), kPodRetry, p, pod.generation);
 }

@@ -4,13 +4,15 @@
 
 #include <algorithm>
 
+#include "models/api/node_affinity.h"
+
 namespace mainspring::scheduler {
 
 namespace {
 
 constexpr size_t kMaxResults = 32;  // resource.k8s.io/v1 AllocationResultsMaxSize
 // Kubernetes gives up after 10 s (DynamicResourcesArgs.filterTimeout). A run cannot depend on the
-// speed of a machine; this many steps take seconds on a fast one.
+// speed of a machine; to look at this many devices takes about a second.
 constexpr int64_t kMaxSteps = 5'000'000;
 constexpr size_t kMaxSelectors = 10'000;
 
@@ -50,11 +52,14 @@ struct Request {
   }
 };
 
+// A device of a pool that can be used.
 struct Candidate {
   const DeviceSlice* slice = nullptr;
-  uint32_t index = 0;
+  uint32_t index = 0;  // in the slice
+  DeviceId id;
+  bool allocated = false;         // by a claim that is none of the search's
+  std::vector<size_t> taken_for;  // claims of the search
   const api::Device& device() const { return slice->spec().devices[index]; }
-  DeviceId id() const { return {slice->spec().driver, slice->spec().pool.name, device().name}; }
 };
 
 // Claim, request and alternative, by number.
@@ -66,18 +71,21 @@ struct RequestIndex {
 };
 struct DeviceIndex : RequestIndex {
   size_t device = 0;
+  // The first candidate to look at: another order of the same devices gives no other answer.
+  // Kubernetes tries the other orders too, and so may end in its time limit.
+  size_t from = 0;
 };
 
 struct RequestData {
   Request request;
   const api::DeviceClass* device_class = nullptr;
-  size_t devices = 0;             // how many are wanted
-  size_t chosen = 0;              // alternative; on the entry of the first one
-  std::vector<Candidate> all_of;  // of a request for all
+  size_t devices = 0;          // how many are wanted
+  size_t chosen = 0;           // alternative; on the entry of the first one
+  std::vector<size_t> all_of;  // of a request for all: candidates
 };
 
 struct Taken {
-  Candidate what;
+  size_t candidate = 0;
   std::string request;
   bool admin = false;
 };
@@ -138,7 +146,19 @@ class Search {
  public:
   Search(const DeviceState& state, const api::Node& node, const std::vector<ClaimRef>& claims,
          SelectorCache* selectors)
-      : state_(state), claims_(claims), selectors_(*selectors), pools_(state.slices->pools(node)) {}
+      : state_(state), claims_(claims), selectors_(*selectors), pools_(state.slices->pools(node)) {
+    for (const DevicePool& pool : pools_) {
+      if (pool.incomplete || pool.invalid) continue;
+      for (const DeviceSlice* slice : pool.slices) {
+        const api::ResourceSliceSpec& spec = slice->spec();
+        for (uint32_t i = 0; i < spec.devices.size(); ++i) {
+          DeviceId id{spec.driver, spec.pool.name, spec.devices[i].name};
+          const bool allocated = state_.allocated.contains(id);
+          candidates_.push_back({slice, i, std::move(id), allocated, {}});
+        }
+      }
+    }
+  }
 
   DeviceAllocation run() {
     for (size_t i = 0; i < claims_.size(); ++i) {
@@ -165,6 +185,7 @@ class Search {
   }
 
  private:
+  enum class Verdict : uint8_t { kUnknown, kYes, kNo };
   enum class Step : uint8_t {
     kFound,
     kNone,
@@ -248,8 +269,15 @@ class Search {
     return true;
   }
 
+  static size_t devices_of(const DevicePool& pool) {
+    size_t n = 0;
+    for (const DeviceSlice* slice : pool.slices) n += slice->spec().devices.size();
+    return n;
+  }
+
   // The devices that a request for all stands for.
   bool read_all(RequestIndex key, const std::string& claim, RequestData* data) {
+    size_t c = 0;
     for (const DevicePool& pool : pools_) {
       if (pool.incomplete || pool.invalid) {
         return fail(fmt::format(
@@ -257,12 +285,10 @@ class Search {
             claim, data->request.name.view(), pool.id.first.view(), pool.id.second.view(),
             pool.incomplete ? "being updated" : "invalid"));
       }
-      for (const DeviceSlice* slice : pool.slices) {
-        for (uint32_t i = 0; i < slice->spec().devices.size(); ++i) {
-          bool yes = false;
-          if (!selectable(key, *data, {slice, i}, &yes)) return false;
-          if (yes) data->all_of.push_back({slice, i});
-        }
+      for (const size_t end = c + devices_of(pool); c < end; ++c) {
+        bool yes = false;
+        if (!selectable(key, *data, c, &yes)) return false;
+        if (yes) data->all_of.push_back(c);
       }
     }
     data->devices = data->all_of.size();
@@ -272,18 +298,20 @@ class Search {
   // --- which devices will do
 
   // False on an error.
-  bool selectable(RequestIndex key, const RequestData& data, const Candidate& c, bool* yes) {
-    const auto [it, fresh] = selectable_.try_emplace(std::tuple(key, c.slice, c.index), false);
-    if (fresh) {
+  bool selectable(RequestIndex key, const RequestData& data, size_t candidate, bool* yes) {
+    std::vector<Verdict>& verdicts = selectable_[key];
+    verdicts.resize(candidates_.size());
+    if (verdicts[candidate] == Verdict::kUnknown) {
+      const Candidate& c = candidates_[candidate];
       const std::string in_class = "class " + data.device_class->metadata.name.str();
       if (!selected(in_class, data.device_class->spec.selectors, c, yes)) return false;
       if (*yes) {
         const std::string in_claim = "claim " + name_of(*claims_[key.claim]);
         if (!selected(in_claim, *data.request.selectors, c, yes)) return false;
       }
-      it->second = *yes;
+      verdicts[candidate] = *yes ? Verdict::kYes : Verdict::kNo;
     }
-    *yes = it->second;
+    *yes = verdicts[candidate] == Verdict::kYes;
     return true;
   }
 
@@ -305,22 +333,15 @@ class Search {
     return true;
   }
 
-  bool taken_for(const DeviceId& id, size_t claim) const {
-    const auto it = taking_.find(id);
-    return it != taking_.end() && it->second.contains(claim);
-  }
-  bool usable(const Request& request, const DeviceId& id, size_t claim) const {
-    if (request.admin) return !taken_for(id, claim);
-    if (state_.allocated.contains(id)) return false;
-    const auto it = taking_.find(id);
-    return it == taking_.end() || it->second.empty();
+  static bool usable(const Request& request, const Candidate& c, size_t claim) {
+    if (!request.admin) return !c.allocated && c.taken_for.empty();
+    return std::find(c.taken_for.begin(), c.taken_for.end(), claim) == c.taken_for.end();
   }
 
   // --- the search
 
   // A device of the request at `at`, and everything after it.
   Step search(DeviceIndex at, bool in_alternative = false) {
-    if (++steps_ > kMaxSteps) return Step::kError;
     if (at.claim >= claims_.size()) return Step::kFound;
     const api::DeviceClaim& wants = claims_[at.claim]->spec.devices;
     if (at.request >= wants.requests.size()) {
@@ -356,13 +377,14 @@ class Search {
 
   // Of a request for all: which one is known, and so is that there is no other.
   Step take_next(DeviceIndex at, const RequestData& data, bool in_alternative) {
-    const Candidate& c = data.all_of[at.device];
-    if (!usable(data.request, c.id(), at.claim)) return Step::kNone;
+    const size_t c = data.all_of[at.device];
+    if (++steps_ > kMaxSteps) return Step::kError;
+    if (!usable(data.request, candidates_[c], at.claim)) return Step::kNone;
     if (!take(at, data, c)) {
-      fail(
-          fmt::format("claim {}, request {}: cannot add device {} because a claim constraint would "
-                      "not be satisfied",
-                      name_of(*claims_[at.claim]), data.request.name.view(), c.id().text()));
+      fail(fmt::format(
+          "claim {}, request {}: cannot add device {} because a claim constraint would "
+          "not be satisfied",
+          name_of(*claims_[at.claim]), data.request.name.view(), candidates_[c].id.text()));
       return Step::kError;
     }
     // Kubernetes goes on with the first alternative, whichever it is at.
@@ -376,40 +398,37 @@ class Search {
   Step try_devices(DeviceIndex at, const RequestData& data, bool in_alternative) {
     DeviceIndex next = at;
     ++next.device;
-    for (const DevicePool& pool : pools_) {
-      if (pool.incomplete || pool.invalid) continue;
-      for (const DeviceSlice* slice : pool.slices) {
-        for (uint32_t i = 0; i < slice->spec().devices.size(); ++i) {
-          const Candidate c{slice, i};
-          if (!usable(data.request, c.id(), at.claim)) continue;
-          bool yes = false;
-          if (!selectable(at, data, c, &yes)) return Step::kError;
-          if (!yes || !take(at, data, c)) continue;
-          const Step s = search(next, in_alternative);
-          if (s == Step::kFound) return s;
-          give_back(at, data, c);
-          if (s != Step::kNone) return s;
-        }
-      }
+    for (size_t c = at.from; c < candidates_.size(); ++c) {
+      if (++steps_ > kMaxSteps) return Step::kError;
+      if (!usable(data.request, candidates_[c], at.claim)) continue;
+      bool yes = false;
+      if (!selectable(at, data, c, &yes)) return Step::kError;
+      if (!yes || !take(at, data, c)) continue;
+      next.from = c + 1;
+      const Step s = search(next, in_alternative);
+      if (s == Step::kFound) return s;
+      give_back(at, data, c);
+      if (s != Step::kNone) return s;
     }
     return Step::kNone;
   }
 
   // False if a constraint is against it.
-  bool take(const DeviceIndex& at, const RequestData& data, const Candidate& c) {
+  bool take(const DeviceIndex& at, const RequestData& data, size_t candidate) {
+    Candidate& c = candidates_[candidate];
     std::vector<MatchAttribute>& constraints = constraints_[at.claim];
     for (size_t i = 0; i < constraints.size(); ++i) {
       if (constraints[i].add(data.request, c)) continue;
       while (i-- > 0) constraints[i].remove(data.request);
       return false;
     }
-    taking_[c.id()].insert(at.claim);
-    results_[at.claim].push_back({c, data.request.full_name(), data.request.admin});
+    c.taken_for.push_back(at.claim);
+    results_[at.claim].push_back({candidate, data.request.full_name(), data.request.admin});
     return true;
   }
-  void give_back(const DeviceIndex& at, const RequestData& data, const Candidate& c) {
+  void give_back(const DeviceIndex& at, const RequestData& data, size_t candidate) {
     for (MatchAttribute& m : constraints_[at.claim]) m.remove(data.request);
-    taking_[c.id()].erase(at.claim);
+    candidates_[candidate].taken_for.pop_back();
     results_[at.claim].pop_back();
   }
 
@@ -421,7 +440,7 @@ class Search {
     for (size_t i = 0; i < claims_.size(); ++i) {
       api::AllocationResult& result = out.results.emplace_back();
       for (const Taken& t : results_[i]) {
-        const DeviceId id = t.what.id();
+        const DeviceId& id = candidates_[t.candidate].id;
         api::DeviceRequestAllocationResult r;
         r.request = t.request;
         r.driver = id.driver;
@@ -489,17 +508,13 @@ class Search {
   }
 
   // Where the devices can be reached from; nothing if everywhere.
-  static api::Opt<api::NodeSelector> node_selector(const std::vector<Taken>& devices) {
+  api::Opt<api::NodeSelector> node_selector(const std::vector<Taken>& devices) const {
     api::NodeSelectorTerm all;
     for (const Taken& t : devices) {
-      const api::ResourceSliceSpec& spec = t.what.slice->spec();
+      const api::ResourceSliceSpec& spec = candidates_[t.candidate].slice->spec();
       if (spec.node_name) {
-        api::NodeSelectorRequirement name;
-        name.key = "metadata.name";
-        name.operator_ = api::node_selector_operator::kIn;
-        name.values.push_back(*spec.node_name);
         all = {};
-        all.match_fields.push_back(std::move(name));
+        all.match_fields = {api::requirement_in("metadata.name", {*spec.node_name})};
         break;
       }
       if (!spec.node_selector || spec.node_selector->node_selector_terms.empty()) continue;
@@ -508,9 +523,7 @@ class Search {
       add_new(term.match_expressions, &all.match_expressions);
     }
     if (all.match_fields.empty() && all.match_expressions.empty()) return {};
-    api::NodeSelector out;
-    out.node_selector_terms.push_back(std::move(all));
-    return out;
+    return api::selector_of(std::move(all));
   }
   static void add_new(const api::List<api::NodeSelectorRequirement>& from,
                       api::List<api::NodeSelectorRequirement>* to) {
@@ -530,10 +543,10 @@ class Search {
   SelectorCache& selectors_;
   const std::vector<DevicePool> pools_;
   std::map<RequestIndex, RequestData> data_;
-  std::vector<std::vector<MatchAttribute>> constraints_;  // by claim
-  std::map<std::tuple<RequestIndex, const DeviceSlice*, uint32_t>, bool> selectable_;
-  std::map<DeviceId, std::set<size_t>> taking_;  // for which claims
-  std::vector<std::vector<Taken>> results_;      // by claim
+  std::vector<std::vector<MatchAttribute>> constraints_;     // by claim
+  std::map<RequestIndex, std::vector<Verdict>> selectable_;  // by candidate
+  std::vector<Candidate> candidates_;                        // in the order of the search
+  std::vector<std::vector<Taken>> results_;                  // by claim
   int64_t steps_ = 0;
   std::string error_;
 };

@@ -7,6 +7,9 @@
 #include <set>
 #include <vector>
 
+#include "models/api/node_affinity.h"
+#include "models/api/text.h"
+
 namespace mainspring::scheduler {
 
 namespace {
@@ -91,13 +94,7 @@ CsiHandle gce_handle(std::string_view disk, const api::StrMap& labels) {
 
 CsiHandle azure_handle(const api::Json& disk) {
   const std::string_view kind = disk["kind"].as_view();
-  // Not of the locale.
-  const auto equal = [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  };
-  constexpr std::string_view kManaged = "managed";
-  if (!kind.empty() &&
-      !std::equal(kind.begin(), kind.end(), kManaged.begin(), kManaged.end(), equal)) {
+  if (!kind.empty() && api::to_lower(kind) != "managed") {
     return {{}, fmt::format("kind({}) is not supported in csi migration", kind)};
   }
   return {std::string(disk["diskURI"].as_view()), {}};
@@ -138,10 +135,9 @@ void add_zones(api::NodeSelector& selector, std::string_view key, std::string_vi
   std::set<std::string> zones = zones_of(label);
   zones.erase("");
   if (zones.empty()) return;
-  api::NodeSelectorRequirement in;
-  in.key = key;
-  in.operator_ = "In";
-  for (const std::string& zone : zones) in.values.push_back(api::Str(zone));
+  api::List<api::Str> values;
+  for (const std::string& zone : zones) values.push_back(api::Str(zone));
+  const api::NodeSelectorRequirement in = api::requirement_in(key, std::move(values));
   if (selector.node_selector_terms.empty()) selector.node_selector_terms.push_back({});
   for (api::NodeSelectorTerm& term : selector.node_selector_terms.edit()) {
     term.match_expressions.push_back(in);

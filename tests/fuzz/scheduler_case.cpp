@@ -1,5 +1,5 @@
-// Any case of the scheduler's conformance tests is refused or answered, and with remembered verdicts
-// as on the plain path.
+// Any case of the scheduler's conformance tests is refused or answered, with remembered verdicts as
+// on the plain path.
 #include <cstddef>
 #include <cstdint>
 
@@ -11,8 +11,7 @@ using namespace mainspring;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   bool is_json = false;
-  const api::Json the_case =
-      api::parse_json({reinterpret_cast<const char*>(data), size}, &is_json);
+  const api::Json the_case = api::parse_json({reinterpret_cast<const char*>(data), size}, &is_json);
   if (!is_json) return 0;
   const api::Json plain = conformance::answer_case(the_case, conformance::Path::kPlain);
   const api::Json fast = conformance::answer_case(the_case, conformance::Path::kFast);

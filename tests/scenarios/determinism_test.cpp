@@ -112,7 +112,8 @@ TEST_P(ShippedScenario, HasTheGoldenDigest) {
 
 INSTANTIATE_TEST_SUITE_P(Library, ShippedScenario,
                          ::testing::Values("hello", "boutique-black-friday", "crash-loop",
-                                           "node-crash", "rolling-update-under-load"),
+                                           "gpu-claims", "gpu-fragmentation", "node-crash",
+                                           "rolling-update-under-load"),
                          [](const auto& test) {
                            std::string name = test.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "models/api/types/autoscaling.h"
+#include "models/api/types/resource.h"
 #include "tests/scenarios/journal_builder.h"
 
 namespace mainspring::scenarios {
@@ -121,6 +122,20 @@ TEST(TablesTest, NodesDeploymentsAndAutoscalers) {
   EXPECT_EQ(get("HorizontalPodAutoscaler", {hpa}),
             "NAME   REFERENCE        TARGETS              MINPODS   MAXPODS   REPLICAS   AGE\n"
             "web    Deployment/web   cpu: <unknown>/70%   2         10        0          5m\n");
+}
+
+TEST(TablesTest, ResourceClaimsSayWhatBecameOfThem) {
+  api::Ref<api::ResourceClaim> claim = api::make<api::ResourceClaim>();
+  claim->metadata.name = "gpu";
+  claim->metadata.creation_timestamp = JournalBuilder::wall(0);
+  const auto shown = [&] { return get("ResourceClaim", {api::ObjectRef(api::clone(*claim))}); };
+  EXPECT_EQ(shown(), "NAME   STATE     AGE\ngpu    pending   5m\n");
+  claim->status.allocation = api::AllocationResult();
+  claim->status.reserved_for.push_back({});
+  EXPECT_EQ(shown(), "NAME   STATE                AGE\ngpu    allocated,reserved   5m\n");
+  claim->metadata.deletion_timestamp = JournalBuilder::wall(60);
+  claim->status = {};
+  EXPECT_EQ(shown(), "NAME   STATE     AGE\ngpu    deleted   5m\n");
 }
 
 }  // namespace

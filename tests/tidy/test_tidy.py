@@ -116,6 +116,7 @@ CASES = [
     ("locale", in_sim('void f() { setlocale(1, ""); }'), "sim/x.cpp"),
     ("locale", in_sim("void f() { s.imbue(std::locale()); }"), "sim/x.cpp"),
     ("locale", in_sim("double f() { return std::stod(s); }"), "sim/x.cpp"),
+    ("locale", in_sim("int f(int c) { return std::tolower(c); }"), "sim/x.cpp"),
     ("threads", in_sim("void f() { thread_local int x = 0; }"), "sim/x.cpp"),
     ("threads", in_sim("void f() { std::thread t(g); }"), "sim/x.cpp"),
     ("stored-call", in_sim("struct S {\n  std::function<void()> f;\n};"), "sim/x.cpp"),

@@ -113,8 +113,9 @@ BANNED = [
         "locale",
         r"\bstd::locale\b|\bsetlocale\b|\bimbue\b|\b(?:std::)?(?:strtod|strtof|atof)\s*\(|"
         r"\bstd::sto[dfi]"
-        r"\b|\bstd::sto(?:l|ll|ul|ull|ld)\b",
-        "std::from_chars and fmt know no locale",
+        r"\b|\bstd::sto(?:l|ll|ul|ull|ld)\b|"
+        r"\b(?:std::)?(?:to(?:lower|upper)|is(?:alpha|alnum|digit|space|upper|lower|punct))\s*\(",
+        "std::from_chars and fmt know no locale, nor does models/api/text.h",
     ),
     _ban(
         "threads",

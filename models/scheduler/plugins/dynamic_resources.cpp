@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
@@ -26,13 +25,6 @@ std::string name_of(const api::Object& claim) {
   return claim.metadata.namespace_.str() + '/' + claim.metadata.name.str();
 }
 
-uint64_t version_of(const api::Object& object) {
-  const std::string_view text = object.metadata.resource_version.view();
-  uint64_t n = 0;
-  std::from_chars(text.data(), text.data() + text.size(), n);
-  return n;
-}
-
 // What the DRA package says where a claim cannot be found for the pod.
 std::string not_created(const api::Pod& pod) {
   return fmt::format("pod \"{}/{}\": ResourceClaim not created yet", pod.metadata.namespace_.view(),
@@ -46,7 +38,6 @@ struct DynamicResources::Cycled {
   struct Claim {
     ClaimRef object;
     std::optional<NodeTerms> available_on;  // of an allocated one
-    Allocation allocation;                  // what is to be written
   };
   std::vector<Claim> claims;
   std::vector<ClaimRef> to_allocate;
@@ -69,7 +60,7 @@ ClaimRef DynamicResources::claim(const client::ControlContext& ctx, std::string_
   if (!stored || assumed_.empty()) return stored;
   const auto it = assumed_.find({stored->metadata.namespace_, stored->metadata.name});
   const bool newer = it != assumed_.end() && it->second->metadata.uid == stored->metadata.uid &&
-                     version_of(*it->second) > version_of(*stored);
+                     api::version_of(*it->second) > api::version_of(*stored);
   return newer ? it->second : stored;
 }
 
@@ -193,7 +184,7 @@ Status DynamicResources::pre_filter(Cycle& cycle, std::optional<std::vector<api:
   auto cycled = std::make_shared<Cycled>();
   for (ClaimRef& c : claims) {
     const api::ResourceClaim& object = *c;
-    cycled->claims.push_back({std::move(c), std::nullopt, std::nullopt});
+    cycled->claims.push_back({std::move(c), std::nullopt});
     Status s = check_claim(cycle.ctx, object, cycled.get());
     if (!s.ok()) return s;
   }
@@ -292,12 +283,23 @@ void DynamicResources::score_all(const Cycle& cycle, const NodeList& nodes,
 
 // ---- reserve and bind
 
+// Whether the pod of an entry has its node, or is gone.
+bool DynamicResources::has_arrived(const client::ControlContext& ctx,
+                                   const std::pair<const api::Str, Pending>& entry) {
+  const auto& [uid, p] = entry;
+  const auto* pod = ctx.cache(api::Kind::Pod).get<api::Pod>(p.ns, p.name);
+  return !pod || pod->metadata.uid != uid || !pod->spec.node_name.empty();
+}
+
 Status DynamicResources::reserve(Cycle& cycle, const PodInfo& pod, const NodeInfo& node) {
   const Data* data = cycle.state->find<Data>(id());
   if (!data || !data->cycled) return {};
-  std::erase_if(pending_, [](const auto& e) { return e.second.done; });
+  std::erase_if(pending_,
+                [&](const auto& e) { return e.second.done && has_arrived(cycle.ctx, e); });
   const Cycled& c = *data->cycled;
   Pending p;
+  p.ns = pod.pod->metadata.namespace_;
+  p.name = pod.pod->metadata.name;
   size_t next = 0;
   const auto found = c.of_node.find(node.id);
   if (!c.to_allocate.empty() && found == c.of_node.end()) {
@@ -352,13 +354,12 @@ Status DynamicResources::pre_bind(client::ControlContext& ctx, const PodInfo& po
   const auto it = pending_.find(pod.uid());
   if (it == pending_.end()) return {};
   Pending& p = it->second;
-  if (p.asked == Pending::Asked::kNothing) return next_claim(ctx, pod, p, step);
+  if (p.asked == Pending::Asked::kNothing) return next_claim(pod, p, step);
   return hear(ctx, pod, p, step);
 }
 
 // Goes on with the next claim that is not the pod's yet.
-Status DynamicResources::next_claim(client::ControlContext&, const PodInfo& pod, Pending& p,
-                                    PreBindStep* step) {
+Status DynamicResources::next_claim(const PodInfo& pod, Pending& p, PreBindStep* step) {
   while (p.at < p.claims.size() && api::is_reserved_for(*p.claims[p.at], *pod.pod)) ++p.at;
   if (p.at == p.claims.size()) {
     p.asked = Pending::Asked::kNothing;
@@ -436,17 +437,17 @@ Status DynamicResources::hear(client::ControlContext& ctx, const PodInfo& pod, P
   }
   p.newest = api::cast<api::ResourceClaim>(outcome.object);
   if (p.asked != Asked::kStatus) return write_claim(pod, p, step);
+  forget(p, p.at);
   p.claims[p.at] = p.newest;
   assumed_[{p.newest->metadata.namespace_, p.newest->metadata.name}] = p.newest;
-  forget(p, p.at);
   ++p.at;
   // What the informers have caught up with need not be remembered.
   std::erase_if(assumed_, [&](const auto& e) {
     const auto* stored =
         ctx.cache(api::Kind::ResourceClaim).get<api::ResourceClaim>(e.first.first, e.first.second);
-    return !stored || version_of(*stored) >= version_of(*e.second);
+    return !stored || api::version_of(*stored) >= api::version_of(*e.second);
   });
-  return next_claim(ctx, pod, p, step);
+  return next_claim(pod, p, step);
 }
 
 // The allocation is not on its way any more: it is written, or will not be.

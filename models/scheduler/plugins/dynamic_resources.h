@@ -53,6 +53,8 @@ class DynamicResources final : public PluginBase<DynamicResources> {
   using Allocation = std::optional<api::AllocationResult>;
   // A pod on its way to a node.
   struct Pending {
+    api::Str ns;  // of the pod
+    api::Str name;
     std::vector<ClaimRef> claims;
     std::vector<Allocation> allocations;  // to be written, where the claim has none
     // Of the claim that is being written:
@@ -61,7 +63,7 @@ class DynamicResources final : public PluginBase<DynamicResources> {
     size_t at = 0;
     int tries = 0;
     ClaimRef newest;
-    bool done = false;
+    bool done = false;  // all is written; kept until the pod has its node
   };
 
   ClaimRef claim(const client::ControlContext& ctx, std::string_view ns,
@@ -75,7 +77,9 @@ class DynamicResources final : public PluginBase<DynamicResources> {
   void take_selectors(Cycled* cycled);
   std::set<DeviceId> allocated_devices(const client::ControlContext& ctx) const;
 
-  Status next_claim(client::ControlContext& ctx, const PodInfo& pod, Pending& p, PreBindStep* step);
+  static bool has_arrived(const client::ControlContext& ctx,
+                          const std::pair<const api::Str, Pending>& entry);
+  Status next_claim(const PodInfo& pod, Pending& p, PreBindStep* step);
   Status write_claim(const PodInfo& pod, Pending& p, PreBindStep* step);
   Status hear(client::ControlContext& ctx, const PodInfo& pod, Pending& p, PreBindStep* step);
   void forget(const Pending& p, size_t claim);

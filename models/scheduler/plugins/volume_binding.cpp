@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "models/api/pod_helpers.h"
 #include "models/scheduler/in_tree_volumes.h"
@@ -23,13 +22,6 @@ using api::PersistentVolumeClaim;
 
 std::string key_of(const PersistentVolumeClaim& claim) {
   return claim.metadata.namespace_.str() + "/" + claim.metadata.name.str();
-}
-
-uint64_t version_of(const api::Object& object) {
-  const std::string_view text = object.metadata.resource_version.view();
-  uint64_t n = 0;
-  std::from_chars(text.data(), text.data() + text.size(), n);
-  return n;
 }
 
 // The nodes that a selector lets reach a volume: it sees their labels, not their names.
@@ -485,7 +477,7 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
       return Status::error("failed to check binding: " +
                            not_found("persistentvolumeclaims", key_of(*b.claim)));
     }
-    if (version_of(*b.volume) > version_of(*v)) return Status(Code::kWait);
+    if (api::version_of(*b.volume) > api::version_of(*v)) return Status(Code::kWait);
     const std::string why = obstacle(*v, "failed to translate pv to csi: ");
     if (!why.empty()) return Status::error(why);
     if (!v->spec.claim_ref || v->spec.claim_ref->uid.empty()) {
@@ -501,7 +493,7 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
       return Status::error("failed to check provisioning pvc: " +
                            not_found("persistentvolumeclaims", key_of(*wanted)));
     }
-    if (version_of(*wanted) > version_of(*c)) return Status(Code::kWait);
+    if (api::version_of(*wanted) > api::version_of(*c)) return Status(Code::kWait);
     const std::string_view name = c->metadata.name.view();
     if (c->metadata.annotations.empty()) {
       return Status::error(fmt::format("selectedNode annotation reset for PVC \"{}\"", name));

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "models/api/node_affinity.h"
 #include "models/api/volume_helpers.h"
 
 namespace mainspring::conformance {
@@ -53,16 +54,10 @@ void VolumeController::provision(const api::PersistentVolumeClaim& claim) const 
   source.volume_handle = name;
   v->spec.csi = source;
   if (storage_class->provisioner == "far.example.com") {
-    api::NodeSelectorRequirement in;
-    in.key = "kubernetes.io/hostname";
-    in.operator_ = "In";
-    in.values = {"elsewhere"};
     api::NodeSelectorTerm term;
-    term.match_expressions = {in};
-    api::NodeSelector required;
-    required.node_selector_terms = {term};
+    term.match_expressions = {api::requirement_in("kubernetes.io/hostname", {"elsewhere"})};
     api::VolumeNodeAffinity affinity;
-    affinity.required = required;
+    affinity.required = api::selector_of(term);
     v->spec.node_affinity = affinity;
   }
   api::bind_to(*v, claim);

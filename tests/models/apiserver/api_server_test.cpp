@@ -8,6 +8,8 @@
 #include "models/api/types/apps.h"
 #include "models/api/types/core.h"
 #include "models/api/types/policy.h"
+#include "models/api/types/resource.h"
+#include "models/apiserver/object_parts.h"
 
 namespace mainspring::apiserver {
 namespace {
@@ -141,6 +143,41 @@ TEST_F(ApiServerTest, ErrorsAreWordedAsTheRealServerWordsThem) {
   EXPECT_EQ(forbidden.code, 403);
   EXPECT_EQ(forbidden.message,
             "pods \"c\" is forbidden: no PriorityClass with name gold was found");
+}
+
+// A kind whose parts nobody listed would keep the status it was made with for ever.
+TEST(ObjectParts, EveryStatusCanBeCopied) {
+  for (const api::KindInfo& info : api::all_kinds()) {
+    if (!info.has_status) continue;
+    const api::Ref<api::Object> object = info.make();
+    clear_status(*object);
+    copy_status(*object, *info.make());
+  }
+}
+
+TEST_F(ApiServerTest, AdminAccessToDevicesNeedsAMarkedNamespace) {
+  const auto create = [&](std::string_view ns) {
+    auto claim = api::make<api::ResourceClaim>();
+    claim->metadata.namespace_ = ns;
+    claim->metadata.name = "all";
+    api::ExactDeviceRequest exactly;
+    exactly.device_class_name = "gpu";
+    exactly.admin_access = true;
+    api::DeviceRequest request;
+    request.name = "gpu";
+    request.exactly = exactly;
+    claim->spec.devices.requests = {request};
+    return this->create(claim);
+  };
+  EXPECT_EQ(create("default").message,
+            "ResourceClaim.resource.k8s.io \"all\" is invalid: "
+            "spec.devices.requests[0].adminAccess: Forbidden: admin access to devices requires the "
+            "`resource.kubernetes.io/admin-access: true` label on the containing namespace");
+  auto ns = api::make<api::Namespace>();
+  ns->metadata.name = "admins";
+  ns->metadata.labels.set("resource.kubernetes.io/admin-access", "true");
+  EXPECT_TRUE(this->create(ns).ok());
+  EXPECT_TRUE(create("admins").ok());
 }
 
 TEST_F(ApiServerTest, UpdateNeedsTheNewestVersionAndCountsGenerationsOfTheSpecOnly) {

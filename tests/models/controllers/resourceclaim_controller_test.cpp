@@ -94,6 +94,17 @@ TEST_F(ResourceClaims, AreMadeFromTemplatesAndNamedOnThePod) {
   EXPECT_EQ(cluster.all<ResourceClaim>().size(), 1U);
 }
 
+TEST_F(ResourceClaims, AreMadeAgainWhenSomebodyDeletesThem) {
+  put_template();
+  cluster.put(make_pod("train"));
+  cluster.settle();
+  const std::string first = made_claim("train");
+  cluster.remove(*cluster.get<ResourceClaim>("default", first));
+  cluster.settle();
+  EXPECT_NE(made_claim("train"), first);
+  EXPECT_TRUE(cluster.get<ResourceClaim>("default", made_claim("train")));
+}
+
 TEST_F(ResourceClaims, LongNamesAreCutInProportion) {
   put_template();
   const std::string pod(80, 'p');

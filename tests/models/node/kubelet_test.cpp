@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "models/api/claim_helpers.h"
 #include "models/api/types/coordination.h"
 
 namespace mainspring::node {
@@ -143,6 +144,35 @@ TEST(Kubelet, WaitsForAConfigMapThatIsNotThereYet) {
             "FailedMount: MountVolume.SetUp failed for volume \"v\" : configmap \"cm\" not found");
   k.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: cm}\n");
   EXPECT_GT(k.until([&] { return k.shown("web") == "Running"; }, 30), 0);
+}
+
+// It looks again at the next regular sync, 60 to 90 s later.
+TEST(Kubelet, WaitsForAClaimThatIsNotReserved) {
+  Cluster k(quick());
+  k.add_node("n-1");
+  k.start();
+  k.apply(pod_yaml("web", "", "  resourceClaims: [{name: gpu, resourceClaimName: one}]\n"));
+  k.run_to(5);
+  EXPECT_EQ(k.events("web").at(0),
+            "FailedPrepareDynamicResources: Failed to prepare dynamic resources: prepare dynamic "
+            "resources: fetch ResourceClaim one: resourceclaims.resource.k8s.io \"one\" not found");
+  k.apply(
+      "apiVersion: resource.k8s.io/v1\nkind: ResourceClaim\nmetadata: {name: one}\n"
+      "spec: {devices: {requests: [{name: gpu, exactly: {deviceClassName: gpu}}]}}\n");
+  auto claim = api::clone(*k.server().get<api::ResourceClaim>("default", "one"));
+  claim->status.reserved_for.push_back(api::reservation_for(*k.pod("web")));
+  client::Request r;
+  r.verb = client::Verb::kUpdateStatus;
+  r.kind = api::Kind::ResourceClaim;
+  r.ns = "default";
+  r.name = "one";
+  r.body = api::ObjectRef(claim);
+  ASSERT_TRUE(k.server().execute(k.world, r).ok());
+  k.run_to(60);
+  EXPECT_EQ(k.shown("web"), "ContainerCreating");
+  k.run_to(200);
+  for (auto& e : k.events("web")) puts(e.c_str());
+  EXPECT_GT(k.until([&] { return k.shown("web") == "Running"; }, 35), 60);
 }
 
 TEST(Kubelet, RejectsWhatDoesNotFit) {

@@ -1,6 +1,7 @@
 // What the recorded cases do not hold: requests that fail, pods on their way at the same time, and
 // the seams of the allocator.
 #include "models/scheduler/plugins/dynamic_resources.h"
+#include "models/api/node_affinity.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -143,10 +144,16 @@ TEST_F(DynamicResourcesTest, WhatCannotBeWrittenIsGivenUp) {
   EXPECT_EQ(cluster.node_of("q"), "a");
 }
 
+// Also if another pod has set out in the meantime.
 TEST_F(DynamicResourcesTest, AFailedBindingTakesTheReservationBack) {
   cluster.bindings_fail = true;
+  put_slice(cluster, "a", 2);
   cluster.put(make_claim("one"));
-  cluster.put(pod_with("p", "one"));
+  cluster.put(make_claim("two"));
+  cluster.put_object(pod_with("p", "one"));
+  cluster.answer_before("bind p");
+  cluster.put_object(pod_with("q", "two"));
+  cluster.answer();
   EXPECT_EQ(cluster.node_of("p"), "");
   EXPECT_TRUE(claim_of(cluster, "one").status.allocation);
   EXPECT_TRUE(claim_of(cluster, "one").status.reserved_for.empty());
@@ -159,19 +166,22 @@ TEST_F(DynamicResourcesTest, AnUnusedAllocationIsGivenBack) {
   auto claim = make_claim("one");
   api::AllocationResult held;
   api::NodeSelectorTerm term;
-  api::NodeSelectorRequirement name;
-  name.key = "metadata.name";
-  name.operator_ = "In";
-  name.values = {"gone"};
-  term.match_fields = {name};
-  held.node_selector = api::NodeSelector();
-  held.node_selector.edit().node_selector_terms = {term};
+  term.match_fields = {api::requirement_in("metadata.name", {"gone"})};
+  held.node_selector = api::selector_of(term);
   claim->status.allocation = held;
   cluster.put(claim);
   cluster.put(pod_with("p", "one"));
   EXPECT_THAT(cluster.events, Contains(HasSubstr("deallocation of ResourceClaim completed")));
   cluster.run_for(api::Duration::seconds(5));
   EXPECT_NE(cluster.node_of("p"), "");
+}
+
+// The search ends, though the devices can be taken in more orders than anybody could try.
+TEST_F(DynamicResourcesTest, OneTooManyIsFoundOut) {
+  put_slice(cluster, "a", 14);
+  cluster.put(make_claim("one", 15));
+  cluster.put(pod_with("p", "one"));
+  EXPECT_THAT(cluster.why("p"), HasSubstr("1 cannot allocate all claims"));
 }
 
 TEST_F(DynamicResourcesTest, AForkGoesOnAlone) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "models/api/node_affinity.h"
 #include "tests/models/scheduler/cluster.h"
 
 namespace mainspring::scheduler {
@@ -179,16 +180,10 @@ TEST(Scheduler, CountsTheReasonsOfEveryNode) {
 TEST(Scheduler, LeavesADaemonPodToItsNode) {
   Cluster c = three_nodes();
   auto pod = make_pod("ds", "5");
-  api::NodeSelectorRequirement field;
-  field.key = "metadata.name";
-  field.operator_ = "In";
-  field.values = {"n-1"};
   api::NodeSelectorTerm term;
-  term.match_fields = {field};
-  api::NodeSelector required;
-  required.node_selector_terms = {term};
+  term.match_fields = {api::requirement_in("metadata.name", {"n-1"})};
   api::NodeAffinity node;
-  node.required_during_scheduling_ignored_during_execution = required;
+  node.required_during_scheduling_ignored_during_execution = api::selector_of(term);
   api::Affinity affinity;
   affinity.node_affinity = node;
   pod->spec.affinity = affinity;

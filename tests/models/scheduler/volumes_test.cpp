@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "models/api/node_affinity.h"
 #include "models/api/types/storage.h"
 #include "models/api/volume_helpers.h"
 #include "models/scheduler/in_tree_volumes.h"
@@ -45,15 +46,9 @@ api::Ref<api::PersistentVolumeClaim> bound_to(api::Ref<api::PersistentVolumeClai
   return c;
 }
 api::NodeSelector in_zone(std::string_view zone) {
-  api::NodeSelectorRequirement r;
-  r.key = "topology.kubernetes.io/zone";
-  r.operator_ = "In";
-  r.values = {api::Str(zone)};
   api::NodeSelectorTerm term;
-  term.match_expressions = {r};
-  api::NodeSelector s;
-  s.node_selector_terms = {term};
-  return s;
+  term.match_expressions = {api::requirement_in("topology.kubernetes.io/zone", {api::Str(zone)})};
+  return api::selector_of(term);
 }
 api::Ref<api::PersistentVolume> make_volume(std::string_view name, std::string_view cls,
                                             std::string_view size, std::string_view zone = "") {
