@@ -18,13 +18,26 @@ namespace cel {
 
 namespace {
 
-// Steps of one evaluation. CELSelectorExpressionMaxCost of resource.k8s.io/v1 in Kubernetes' units,
-// which are of the same order.
-constexpr int64_t kMaxSteps = 1'000'000;
+// Steps of one evaluation: a node is one, and what grows with the size of values is more.
+// CELSelectorExpressionMaxCost of resource.k8s.io/v1 in Kubernetes' units, which are of the same
+// order.
+constexpr size_t kMaxSteps = 1'000'000;
+// Bytes of text that a step goes through (StringTraversalCostFactor in cel-go's common/cost.go).
+constexpr size_t kBytesPerStep = 10;
+// Of patterns: cel-go charges their length, but RE2 works by the size of the program that they
+// become, whose parts it may all try at each byte.
+constexpr size_t kProgramBytesPerStep = 64;
+// Reading a pattern: a byte can become a thousand parts ("a{1000}"), and one that is refused has
+// been read as far as RE2 goes.
+constexpr size_t kStepsPerPatternByte = 64;
+constexpr size_t kStepsOfBadPattern = 10'000;
+
+// Thrown where the steps are used up.
+struct TooManySteps {};
 
 using SemverPtr = std::shared_ptr<const Semver>;
 
-Value fail(std::string message) { return Error{std::move(message)}; }
+Value fail(std::string_view message) { return Error{message}; }
 Value no_overload() { return fail("no such overload"); }
 bool failed(const Value& v) { return std::holds_alternative<Error>(v); }
 
@@ -45,14 +58,15 @@ std::string_view type_name(const Value& v) {
   return "null_type";
 }
 
-// A number of either kind against another; nothing if one is NaN or none is a number.
+// A number of either kind against another, as doubles unless both are integers (cel-go's
+// common/types/compare.go); nothing if one is NaN or none is a number.
 std::optional<int> compare_numbers(const Value& a, const Value& b) {
   const auto order = [](auto x, auto y) { return x < y ? -1 : x > y ? 1 : 0; };
   if (get<int64_t>(a) && get<int64_t>(b)) return order(*get<int64_t>(a), *get<int64_t>(b));
-  const auto number = [](const Value& v) -> std::optional<long double> {
-    if (const int64_t* i = get<int64_t>(v)) return static_cast<long double>(*i);
+  const auto number = [](const Value& v) -> std::optional<double> {
+    if (const int64_t* i = get<int64_t>(v)) return static_cast<double>(*i);
     if (const double* d = get<double>(v)) {
-      if (!std::isnan(*d)) return static_cast<long double>(*d);
+      if (!std::isnan(*d)) return *d;
     }
     return std::nullopt;
   };
@@ -64,56 +78,13 @@ std::optional<int> compare_numbers(const Value& a, const Value& b) {
 
 bool is_number(const Value& v) { return get<int64_t>(v) || get<double>(v); }
 
-// True, false or an error.
-Value equal(const Value& a, const Value& b) {
-  const bool null = std::holds_alternative<std::monostate>(a);
-  if (null || std::holds_alternative<std::monostate>(b)) return null && a.index() == b.index();
-  if (is_number(a) && is_number(b)) return compare_numbers(a, b) == 0;
-  if (a.index() != b.index()) {
-    // Kubernetes' own types refuse others, but only on the left side.
-    if (get<Quantity>(a) || get<SemverPtr>(a)) return no_overload();
-    return false;
-  }
-  if (const bool* x = get<bool>(a)) return *x == *get<bool>(b);
-  if (const Str* x = get<Str>(a)) return *x == *get<Str>(b);
-  if (const Quantity* x = get<Quantity>(a)) return *x == *get<Quantity>(b);
-  if (const SemverPtr* x = get<SemverPtr>(a)) return **x == **get<SemverPtr>(b);
-  if (const ValueList* x = get<ValueList>(a)) {
-    const ValueList& y = *get<ValueList>(b);
-    if ((*x)->size() != y->size()) return false;
-    for (size_t i = 0; i < y->size(); ++i) {
-      const Value same = equal((**x)[i], (*y)[i]);
-      if (get<bool>(same) && !*get<bool>(same)) return false;
-    }
-    return true;
-  }
-  const DevicePart& x = *get<DevicePart>(a);
-  const DevicePart& y = *get<DevicePart>(b);
-  return x.kind == y.kind && x.domain == y.domain;
-}
-
-Value compare(Op op, const Value& a, const Value& b) {
-  std::optional<int> order;
-  if (is_number(a) && is_number(b)) {
-    order = compare_numbers(a, b);
-    if (!order) return fail("NaN values cannot be ordered");
-  } else if (get<Str>(a) && get<Str>(b)) {
-    order = get<Str>(a)->view().compare(get<Str>(b)->view());
-  } else if (get<bool>(a) && get<bool>(b)) {
-    order = int{*get<bool>(a)} - int{*get<bool>(b)};
-  } else {
-    return no_overload();
-  }
-  switch (op) {
-    case Op::kLess:
-      return *order < 0;
-    case Op::kLessEqual:
-      return *order <= 0;
-    case Op::kGreater:
-      return *order > 0;
-    default:
-      return *order >= 0;
-  }
+// Whether the value's type has the operator at all: its traits in cel-go's common/types.
+bool has_operator(Op op, const Value& v) {
+  if (get<Str>(v)) return true;  // a string takes any call, to refuse it itself
+  if (op >= Op::kLess && op <= Op::kGreaterEqual) return get<bool>(v) || is_number(v);
+  if (op == Op::kNegate) return get<bool>(v) || is_number(v);
+  if (op == Op::kModulo) return get<int64_t>(v);
+  return is_number(v) || (op == Op::kAdd && get<ValueList>(v));
 }
 
 Value integer_arithmetic(Op op, int64_t a, int64_t b) {
@@ -136,28 +107,6 @@ Value integer_arithmetic(Op op, int64_t a, int64_t b) {
   }
   if (overflow) return fail("integer overflow");
   return out;
-}
-
-Value arithmetic(Op op, const Value& a, const Value& b) {
-  if (get<int64_t>(a) && get<int64_t>(b)) {
-    return integer_arithmetic(op, *get<int64_t>(a), *get<int64_t>(b));
-  }
-  if (get<double>(a) && get<double>(b) && op != Op::kModulo) {
-    const double x = *get<double>(a);
-    const double y = *get<double>(b);
-    return op == Op::kAdd        ? x + y
-           : op == Op::kSubtract ? x - y
-           : op == Op::kMultiply ? x * y
-                                 : x / y;
-  }
-  if (op != Op::kAdd) return no_overload();
-  if (get<Str>(a) && get<Str>(b)) return Str(get<Str>(a)->str() + get<Str>(b)->str());
-  if (get<ValueList>(a) && get<ValueList>(b)) {
-    std::vector<Value> all = **get<ValueList>(a);
-    all.insert(all.end(), (*get<ValueList>(b))->begin(), (*get<ValueList>(b))->end());
-    return std::make_shared<const std::vector<Value>>(std::move(all));
-  }
-  return no_overload();
 }
 
 Value in_ascii(const Str& text, bool upper) {
@@ -190,51 +139,8 @@ Value make_semver(Op op, const Str& text, bool normalize) {
   std::string error;
   auto version = normalize ? Semver::parse_normalized(text, &error) : Semver::parse(text, &error);
   if (op == Op::kIsSemver) return version.has_value();
-  if (!version) return fail(std::move(error));
+  if (!version) return fail(error);
   return std::make_shared<const Semver>(std::move(*version));
-}
-
-// The functions of a string; nothing if the arguments are of other types.
-std::optional<Value> of_string(const Node& node, const Str& a, const Value* b) {
-  const Str* other = b ? get<Str>(*b) : nullptr;
-  switch (node.op) {
-    case Op::kContains:
-      if (other) return a.view().find(other->view()) != std::string_view::npos;
-      break;
-    case Op::kStartsWith:
-      if (other) return a.view().starts_with(other->view());
-      break;
-    case Op::kEndsWith:
-      if (other) return a.view().ends_with(other->view());
-      break;
-    case Op::kMatches: {
-      if (!other) break;
-      std::string error;
-      const auto pattern = node.pattern ? node.pattern : compile_pattern(other->view(), &error);
-      if (!pattern) return fail(std::move(error));
-      return re2::RE2::PartialMatch(re2::StringPiece(a.view().data(), a.size()), *pattern);
-    }
-    case Op::kLowerAscii:
-      return in_ascii(a, false);
-    case Op::kUpperAscii:
-      return in_ascii(a, true);
-    case Op::kIsQuantity:
-      return Quantity::parse(a).has_value();
-    case Op::kQuantity: {
-      std::string_view error;
-      const auto q = Quantity::parse(a, &error);
-      if (!q) return fail(std::string(error));
-      return *q;
-    }
-    case Op::kSemver:
-    case Op::kIsSemver:
-      if (!b) return make_semver(node.op, a, false);
-      if (get<bool>(*b)) return make_semver(node.op, a, *get<bool>(*b));
-      break;
-    default:
-      break;
-  }
-  return std::nullopt;
 }
 
 std::optional<Value> of_quantity(Op op, const Quantity& a, const Value* b) {
@@ -267,33 +173,14 @@ std::optional<Value> of_quantity(Op op, const Quantity& a, const Value* b) {
   return std::nullopt;
 }
 
-std::optional<Value> of_semver(Op op, const Semver& a, const Value* b) {
-  const SemverPtr* other = b ? get<SemverPtr>(*b) : nullptr;
-  switch (op) {
-    case Op::kMajor:
-      return static_cast<int64_t>(a.major());
-    case Op::kMinor:
-      return static_cast<int64_t>(a.minor());
-    case Op::kPatch:
-      return static_cast<int64_t>(a.patch());
-    case Op::kIsGreaterThan:
-    case Op::kIsLessThan:
-    case Op::kCompareTo:
-      if (other) return ordered(op, a, **other);
-      break;
-    default:
-      break;
-  }
-  return std::nullopt;
-}
-
 class Evaluation {
  public:
   Evaluation(const Program& program, const CelDevice& device)
       : program_(program), device_(device), variables_(program.variables) {}
 
+  // Throws TooManySteps.
   Value operator()(NodeId id) {
-    if (++steps_ > kMaxSteps) return fail("operation cancelled: actual cost limit exceeded");
+    charge(1);
     const Node& n = program_.nodes[id];
     switch (n.op) {
       case Op::kConstant:
@@ -337,6 +224,12 @@ class Evaluation {
   }
 
  private:
+  void charge(size_t steps) {
+    steps_ += steps;
+    if (steps_ > kMaxSteps) throw TooManySteps();
+  }
+  void charge_text(size_t bytes) { charge(bytes / kBytesPerStep); }
+
   // One value that decides is enough; an error counts only where none decides.
   Value junction(const Node& n) {
     const bool decides = n.op == Op::kOr;
@@ -392,32 +285,248 @@ class Evaluation {
     const Str* name = get<Str>(key);
     if (!part || !name) {
       if (has) return false;
-      return name ? fail("no such key: " + name->str()) : no_overload();
+      return name ? no_such_key(*name) : no_overload();
     }
+    std::optional<Value> found = find(*part, *name);
+    if (has) return found.has_value();
+    return found ? *found : no_such_key(*name);
+  }
+
+  Value no_such_key(const Str& name) {
+    charge_text(name.size());
+    return fail("no such key: " + name.str());
+  }
+
+  // --- parts of the device, which are maps ---
+
+  static bool is_of_capacities(const DevicePart& part) {
+    return part.kind == DevicePart::Kind::kCapacities ||
+           part.kind == DevicePart::Kind::kCapacityNames;
+  }
+
+  std::optional<Value> find(const DevicePart& part, const Str& name) const {
     using Kind = DevicePart::Kind;
-    switch (part->kind) {
+    switch (part.kind) {
       case Kind::kDevice:
-        if (has) return true;
-        if (*name == "driver") return device_.driver();
-        return DevicePart{*name == "capacity" ? Kind::kCapacities : Kind::kAttributes, Str()};
+        if (name == "driver") return device_.driver();
+        if (name == "allowMultipleAllocations") return false;  // alpha, so never
+        if (name == "attributes") return DevicePart{Kind::kAttributes, Str()};
+        if (name == "capacity") return DevicePart{Kind::kCapacities, Str()};
+        return std::nullopt;
       // Every domain can be had; an unknown one is empty.
       case Kind::kAttributes:
+        return DevicePart{Kind::kAttributeNames, name};
       case Kind::kCapacities:
-        if (has) return true;
-        return DevicePart{
-            part->kind == Kind::kAttributes ? Kind::kAttributeNames : Kind::kCapacityNames, *name};
+        return DevicePart{Kind::kCapacityNames, name};
       case Kind::kAttributeNames:
       case Kind::kCapacityNames:
         break;
     }
-    const Value* found = device_.find(part->kind == Kind::kCapacityNames, part->domain, *name);
-    if (has) return found != nullptr;
-    return found ? *found : fail("no such key: " + name->str());
+    const Value* found = device_.find(is_of_capacities(part), part.domain, name);
+    return found ? std::optional(*found) : std::nullopt;
+  }
+
+  std::vector<Str> keys(const DevicePart& part) const {
+    using Kind = DevicePart::Kind;
+    switch (part.kind) {
+      case Kind::kDevice:
+        return {"driver", "allowMultipleAllocations", "attributes", "capacity"};
+      case Kind::kAttributes:
+      case Kind::kCapacities:
+        return device_.domains(is_of_capacities(part));
+      default:
+        return device_.names(is_of_capacities(part), part.domain);
+    }
+  }
+
+  // --- equality and order ---
+
+  // True, false or an error.
+  Value equal(const Value& a, const Value& b) {
+    const bool null = std::holds_alternative<std::monostate>(a);
+    if (null || std::holds_alternative<std::monostate>(b)) return null && a.index() == b.index();
+    if (is_number(a) && is_number(b)) return compare_numbers(a, b) == 0;
+    if (a.index() != b.index()) {
+      // Kubernetes' own types refuse others, but only on the left side.
+      if (get<Quantity>(a) || get<SemverPtr>(a)) return no_overload();
+      return false;
+    }
+    if (const bool* x = get<bool>(a)) return *x == *get<bool>(b);
+    if (const Quantity* x = get<Quantity>(a)) return *x == *get<Quantity>(b);
+    if (const Str* x = get<Str>(a)) {
+      const Str& y = *get<Str>(b);
+      charge_text(std::min(x->size(), y.size()));
+      return *x == y;
+    }
+    if (const SemverPtr* x = get<SemverPtr>(a)) {
+      const Semver& y = **get<SemverPtr>(b);
+      charge_text(std::min((*x)->size(), y.size()));
+      return **x == y;
+    }
+    if (const ValueList* x = get<ValueList>(a)) return equal_lists(**x, **get<ValueList>(b));
+    return equal_maps(*get<DevicePart>(a), *get<DevicePart>(b));
+  }
+
+  // Lists and maps are unlike only where an element is; one that cannot be compared is not.
+  bool unlike(const Value& a, const Value& b) {
+    const Value same = equal(a, b);
+    return get<bool>(same) && !*get<bool>(same);
+  }
+
+  bool equal_lists(const std::vector<Value>& a, const std::vector<Value>& b) {
+    if (a.size() != b.size()) return false;
+    for (size_t i = 0; i < a.size(); ++i) {
+      charge(1);
+      if (unlike(a[i], b[i])) return false;
+    }
+    return true;
+  }
+
+  bool equal_maps(const DevicePart& a, const DevicePart& b) {
+    const std::vector<Str> names = keys(a);
+    charge(names.size());
+    if (names.size() != keys(b).size()) return false;
+    return std::none_of(names.begin(), names.end(), [&](const Str& name) {
+      const std::optional<Value> other = find(b, name);
+      return !other || unlike(*find(a, name), *other);
+    });
+  }
+
+  Value compare(Op op, const Value& a, const Value& b) {
+    std::optional<int> order;
+    if (is_number(a) && is_number(b)) {
+      order = compare_numbers(a, b);
+      if (!order) return fail("NaN values cannot be ordered");
+    } else if (get<Str>(a) && get<Str>(b)) {
+      charge_text(std::min(get<Str>(a)->size(), get<Str>(b)->size()));
+      order = get<Str>(a)->view().compare(get<Str>(b)->view());
+    } else if (get<bool>(a) && get<bool>(b)) {
+      order = int{*get<bool>(a)} - int{*get<bool>(b)};
+    } else {
+      return no_overload();
+    }
+    switch (op) {
+      case Op::kLess:
+        return *order < 0;
+      case Op::kLessEqual:
+        return *order <= 0;
+      case Op::kGreater:
+        return *order > 0;
+      default:
+        return *order >= 0;
+    }
+  }
+
+  // --- functions ---
+
+  Value arithmetic(Op op, const Value& a, const Value& b) {
+    if (get<int64_t>(a) && get<int64_t>(b)) {
+      return integer_arithmetic(op, *get<int64_t>(a), *get<int64_t>(b));
+    }
+    if (get<double>(a) && get<double>(b) && op != Op::kModulo) {
+      const double x = *get<double>(a);
+      const double y = *get<double>(b);
+      return op == Op::kAdd        ? x + y
+             : op == Op::kSubtract ? x - y
+             : op == Op::kMultiply ? x * y
+                                   : x / y;
+    }
+    if (op != Op::kAdd) return no_overload();
+    if (get<Str>(a) && get<Str>(b)) {
+      charge_text(get<Str>(a)->size() + get<Str>(b)->size());
+      return Str(get<Str>(a)->str() + get<Str>(b)->str());
+    }
+    if (get<ValueList>(a) && get<ValueList>(b)) {
+      const std::vector<Value>& tail = **get<ValueList>(b);
+      charge((*get<ValueList>(a))->size() + tail.size());
+      std::vector<Value> all = **get<ValueList>(a);
+      all.insert(all.end(), tail.begin(), tail.end());
+      return std::make_shared<const std::vector<Value>>(std::move(all));
+    }
+    return no_overload();
+  }
+
+  Value matches(const Node& node, const Str& text, const Str& pattern) {
+    std::shared_ptr<const re2::RE2> compiled = node.pattern;
+    if (!compiled) {
+      charge(pattern.size() * kStepsPerPatternByte);
+      std::string error;
+      compiled = compile_pattern(pattern.view(), &error);
+      charge(compiled ? static_cast<size_t>(compiled->ProgramSize()) : kStepsOfBadPattern);
+      if (!compiled) return fail(error);
+    }
+    const auto program = static_cast<size_t>(compiled->ProgramSize());
+    charge((text.size() + 1) * program / kProgramBytesPerStep);
+    return re2::RE2::PartialMatch(re2::StringPiece(text.view().data(), text.size()), *compiled);
+  }
+
+  // The functions of a string; nothing if the arguments are of other types.
+  std::optional<Value> of_string(const Node& node, const Str& a, const Value* b) {
+    const Str* other = b ? get<Str>(*b) : nullptr;
+    switch (node.op) {
+      case Op::kContains:
+        if (!other) break;
+        charge((a.size() / kBytesPerStep + 1) * (other->size() / kBytesPerStep + 1) - 1);
+        return a.view().find(other->view()) != std::string_view::npos;
+      case Op::kStartsWith:
+      case Op::kEndsWith:
+        if (!other) break;
+        charge_text(std::min(a.size(), other->size()));
+        return node.op == Op::kStartsWith ? a.view().starts_with(other->view())
+                                          : a.view().ends_with(other->view());
+      case Op::kMatches:
+        if (!other) break;
+        return matches(node, a, *other);
+      case Op::kLowerAscii:
+      case Op::kUpperAscii:
+        charge_text(a.size());
+        return in_ascii(a, node.op == Op::kUpperAscii);
+      case Op::kIsQuantity:
+        charge_text(a.size());
+        return Quantity::parse(a).has_value();
+      case Op::kQuantity: {
+        charge_text(a.size());
+        std::string_view error;
+        const auto q = Quantity::parse(a, &error);
+        if (!q) return fail(error);
+        return *q;
+      }
+      case Op::kSemver:
+      case Op::kIsSemver:
+        if (b && !get<bool>(*b)) break;
+        charge(a.size());  // which becomes many times as much
+        return make_semver(node.op, a, b && *get<bool>(*b));
+      default:
+        break;
+    }
+    return std::nullopt;
+  }
+
+  std::optional<Value> of_semver(Op op, const Semver& a, const Value* b) {
+    const SemverPtr* other = b ? get<SemverPtr>(*b) : nullptr;
+    switch (op) {
+      case Op::kMajor:
+        return static_cast<int64_t>(a.major());
+      case Op::kMinor:
+        return static_cast<int64_t>(a.minor());
+      case Op::kPatch:
+        return static_cast<int64_t>(a.patch());
+      case Op::kIsGreaterThan:
+      case Op::kIsLessThan:
+      case Op::kCompareTo:
+        if (!other) break;
+        charge_text(std::min(a.size(), (*other)->size()));
+        return ordered(op, a, **other);
+      default:
+        break;
+    }
+    return std::nullopt;
   }
 
   Value contains(const Value& in, const Value& what) {
     if (const ValueList* list = get<ValueList>(in)) {
       for (const Value& item : **list) {
+        charge(1);
         const Value same = equal(what, item);
         if (get<bool>(same) && *get<bool>(same)) return true;
       }
@@ -428,34 +537,21 @@ class Evaluation {
     const Str* name = get<Str>(what);
     if (!name) return false;
     using Kind = DevicePart::Kind;
-    switch (part->kind) {
-      case Kind::kDevice:
-        return *name == "driver" || *name == "attributes" || *name == "capacity";
-      case Kind::kAttributes:
-        return device_.has_domain(false, *name);
-      case Kind::kCapacities:
-        return device_.has_domain(true, *name);
-      default:
-        return device_.find(part->kind == Kind::kCapacityNames, part->domain, *name) != nullptr;
+    if (part->kind == Kind::kAttributes || part->kind == Kind::kCapacities) {
+      return device_.has_domain(is_of_capacities(*part), *name);
     }
+    return find(*part, *name).has_value();
   }
 
   Value size(const Value& of) {
-    if (const Str* text = get<Str>(of)) return characters(*text);
+    if (const Str* text = get<Str>(of)) {
+      charge_text(text->size());
+      return characters(*text);
+    }
     if (const ValueList* list = get<ValueList>(of)) return static_cast<int64_t>((*list)->size());
     const DevicePart* part = get<DevicePart>(of);
-    if (!part) return no_overload();
-    using Kind = DevicePart::Kind;
-    switch (part->kind) {
-      case Kind::kDevice:
-        return int64_t{3};
-      case Kind::kAttributes:
-        return device_.count(false);
-      case Kind::kCapacities:
-        return device_.count(true);
-      default:
-        return device_.count(part->kind == Kind::kCapacityNames, part->domain);
-    }
+    if (!part) return fail("no such overload: size");
+    return static_cast<int64_t>(keys(*part).size());
   }
 
   // What looks at its arguments' values, all of them good.
@@ -468,6 +564,10 @@ class Evaluation {
       second = (*this)(n.args[1]);
       if (failed(second)) return second;
       b = &second;
+    }
+    const bool is_operator = n.op == Op::kNegate || (n.op >= Op::kLess && n.op <= Op::kModulo);
+    if (is_operator && n.op != Op::kIn && !has_operator(n.op, a)) {
+      return fail("no such overload: " + std::string(n.function));
     }
     switch (n.op) {
       case Op::kIndex:
@@ -496,7 +596,6 @@ class Evaluation {
       case Op::kMultiply:
       case Op::kDivide:
       case Op::kModulo:
-        if (get<bool>(a)) return fail("no such overload: " + std::string(n.function));
         return arithmetic(n.op, a, *b);
       case Op::kSize:
         return size(a);
@@ -505,7 +604,7 @@ class Evaluation {
     }
   }
 
-  static Value function(const Node& n, const Value& a, const Value* b) {
+  Value function(const Node& n, const Value& a, const Value* b) {
     std::optional<Value> result;
     if (get<Str>(a)) result = of_string(n, *get<Str>(a), b);
     if (get<Quantity>(a)) result = of_quantity(n.op, *get<Quantity>(a), b);
@@ -521,7 +620,7 @@ class Evaluation {
   const Program& program_;
   const CelDevice& device_;
   std::vector<Value> variables_;
-  int64_t steps_ = 0;
+  size_t steps_ = 0;
 };
 
 // The Go type that a result which is no bool cannot be turned into.
@@ -599,22 +698,25 @@ const cel::Value* CelDevice::find(bool capacity, std::string_view domain,
 }
 
 bool CelDevice::has_domain(bool capacity, std::string_view domain) const {
-  return count(capacity, domain) > 0;
+  const std::vector<Entry>& entries = capacity ? capacities_ : attributes_;
+  return std::any_of(entries.begin(), entries.end(),
+                     [domain](const Entry& e) { return e.domain == domain; });
 }
 
-int64_t CelDevice::count(bool capacity) const {
-  const std::vector<Entry>& entries = capacity ? capacities_ : attributes_;
-  int64_t n = 0;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    n += i == 0 || entries[i].domain != entries[i - 1].domain;
+std::vector<Str> CelDevice::domains(bool capacity) const {
+  std::vector<Str> out;
+  for (const Entry& e : capacity ? capacities_ : attributes_) {
+    if (out.empty() || e.domain != out.back()) out.push_back(e.domain);
   }
-  return n;
+  return out;
 }
 
-int64_t CelDevice::count(bool capacity, std::string_view domain) const {
-  const std::vector<Entry>& entries = capacity ? capacities_ : attributes_;
-  return std::count_if(entries.begin(), entries.end(),
-                       [domain](const Entry& e) { return e.domain == domain; });
+std::vector<Str> CelDevice::names(bool capacity, std::string_view domain) const {
+  std::vector<Str> out;
+  for (const Entry& e : capacity ? capacities_ : attributes_) {
+    if (e.domain == domain) out.push_back(e.name);
+  }
+  return out;
 }
 
 // --- selectors ---
@@ -641,10 +743,15 @@ bool CelSelector::matches(const CelDevice& device, std::string* error) const {
     return false;
   }
   cel::Evaluation evaluate(*program_, device);
-  const cel::Value result = evaluate(program_->root);
+  cel::Value result;
+  try {
+    result = evaluate(program_->root);
+  } catch (const cel::TooManySteps&) {
+    result = cel::fail("operation cancelled: actual cost limit exceeded");
+  }
   if (const bool* b = std::get_if<bool>(&result)) return *b;
   const auto* failure = std::get_if<cel::Error>(&result);
-  *error = failure ? failure->message : cel::conversion_problem(result);
+  *error = failure ? failure->message.str() : cel::conversion_problem(result);
   return false;
 }
 

@@ -14,7 +14,9 @@
 //   - quantity(), isQuantity() and what can be asked of a quantity; semver(), isSemver() likewise.
 //
 // Everything else is refused by name when an expression is compiled. Not modelled: the estimate of
-// an expression's cost; instead the work of one evaluation is bounded.
+// an expression's cost, for which Kubernetes refuses some. The work of one evaluation and what it
+// keeps are bounded: what grows with the size of values counts by it, and too much of it is an
+// error.
 //
 // Immutable once compiled, and shared.
 #pragma once
@@ -39,7 +41,7 @@ struct Value;
 
 // An evaluation that failed, and why.
 struct Error {
-  std::string message;
+  Str message;
 };
 // A part of the device: itself, a map of domains, or the names of one domain.
 struct DevicePart {
@@ -74,9 +76,8 @@ class CelDevice {
   const Str& driver() const { return driver_; }
   const cel::Value* find(bool capacity, std::string_view domain, std::string_view name) const;
   bool has_domain(bool capacity, std::string_view domain) const;
-  // The number of domains (no domain given) or of the domain's names.
-  int64_t count(bool capacity) const;
-  int64_t count(bool capacity, std::string_view domain) const;
+  std::vector<Str> domains(bool capacity) const;
+  std::vector<Str> names(bool capacity, std::string_view domain) const;
   // Why the device cannot be shown to an expression; empty if it can.
   const std::string& error() const { return error_; }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "models/api/cel_program.h"
+#include "models/api/utf8.h"
 
 // Reads and checks expressions: grammar of cel-spec, types and messages of cel-go v0.26. Problems
 // of types are all reported, in the order of their places, then those of literals; of syntax the
@@ -17,18 +18,25 @@ namespace {
 
 // cel-go's default (parser.Options).
 constexpr uint16_t kMaxDepth = 250;
+// Of lists in lists; what walks through values goes as deep.
+constexpr uint32_t kMaxListDepth = 250;
+// cel-go counts what is beyond, and shows no longer lines (common/errors.go, common/error.go).
+constexpr size_t kMaxProblems = 100;
+constexpr size_t kMaxSnippet = 16384;
 // resource.k8s.io/v1 CELSelectorExpressionMaxCost bounds a compiled pattern too.
 constexpr int64_t kPatternMemory = 1 << 20;
 
 // --- types ---
 
 enum class Base : uint8_t {
-  kNone,   // not a type
-  kAny,    // known only when it is evaluated
-  kDyn,    // likewise, of lists of several types
-  kError,  // of what has no type: whatever is made of it is not complained about again
+  kNone,     // not a type
+  kAny,      // known only when it is evaluated
+  kDyn,      // likewise, of what has several types
+  kUnknown,  // not followed here: in an empty list, in lists of lists
+  kError,    // of what has no type: whatever is made of it is not complained about again
   kBool,
   kInt,
+  kUint,  // no value's; operators have it too
   kDouble,
   kString,
   kNull,
@@ -45,8 +53,8 @@ enum class Base : uint8_t {
 
 struct Type {
   Base base = Base::kAny;
-  Base element = Base::kDyn;                                               // of a list
-  Type(Base b = Base::kAny, Base e = Base::kDyn) : base(b), element(e) {}  // NOLINT: implicit
+  Base element = Base::kUnknown;                                               // of a list
+  Type(Base b = Base::kAny, Base e = Base::kUnknown) : base(b), element(e) {}  // NOLINT: implicit
   friend bool operator==(Type a, Type b) = default;
 };
 
@@ -57,6 +65,7 @@ std::string name_of(Base base) {
     case Base::kAny:
       return "any";
     case Base::kDyn:
+    case Base::kUnknown:
       return "dyn";
     case Base::kError:
       return "!error!";
@@ -64,6 +73,8 @@ std::string name_of(Base base) {
       return "bool";
     case Base::kInt:
       return "int";
+    case Base::kUint:
+      return "uint";
     case Base::kDouble:
       return "double";
     case Base::kString:
@@ -96,18 +107,8 @@ std::string name_of(Type t) {
   return t.base == Base::kList ? "list(" + name_of(t.element) + ')' : name_of(t.base);
 }
 
-bool is_open(Type t) {
-  return t.base == Base::kAny || t.base == Base::kDyn || t.base == Base::kError;
-}
+bool is_open(Type t) { return t.base >= Base::kAny && t.base <= Base::kError; }
 bool is_map(Base b) { return b >= Base::kAttributes && b <= Base::kMap; }
-
-// Whether a value of type `t` can stand for one of type `want`, as far as is known.
-bool fits(Type t, Type want) {
-  if (is_open(t) || is_open(want)) return true;
-  if (want.base == Base::kMap) return is_map(t.base);
-  if (t.base != want.base) return false;
-  return t.base != Base::kList || fits(t.element, want.element);
-}
 
 // What an index or a selection of a map is.
 Type value_type(Base map) {
@@ -122,6 +123,30 @@ Type value_type(Base map) {
       return Base::kAny;
   }
 }
+
+// Whether a value of type `t` can stand for one of type `want`, as far as is known.
+bool fits(Type t, Type want) {
+  if (is_open(t) || is_open(want)) return true;
+  if (is_map(t.base) && is_map(want.base)) {
+    return want.base == Base::kMap || fits(value_type(t.base), value_type(want.base));
+  }
+  if (t.base != want.base) return false;
+  return t.base != Base::kList || fits(t.element, want.element);
+}
+
+// Of two types that fit each other, the one of which less is known: the second, if neither is.
+// cel-go's mostGeneral(), checker/types.go.
+bool says_no_more(Type a, Type b) {
+  const auto is_dynamic = [](Type t) { return t.base == Base::kAny || t.base == Base::kDyn; };
+  if (a.base == Base::kUnknown || b.base == Base::kUnknown) return b.base == Base::kUnknown;
+  if (is_dynamic(a) || is_dynamic(b)) return is_dynamic(a);
+  if (is_map(a.base) && is_map(b.base)) {
+    return says_no_more(value_type(a.base), value_type(b.base));
+  }
+  if (a.base != b.base) return false;
+  return a.base != Base::kList || says_no_more(a.element, b.element);
+}
+Type most_general(Type a, Type b) { return says_no_more(a, b) ? a : b; }
 
 // --- functions ---
 
@@ -156,7 +181,7 @@ std::vector<Overload> make_overloads() {
   arithmetic("_-_", Op::kSubtract, {B::kInt, B::kDouble});
   arithmetic("_*_", Op::kMultiply, {B::kInt, B::kDouble});
   arithmetic("_/_", Op::kDivide, {B::kInt, B::kDouble});
-  arithmetic("_%_", Op::kModulo, {B::kInt});
+  arithmetic("_%_", Op::kModulo, {B::kInt, B::kUint});
   out.push_back({"-_", false, Op::kNegate, B::kInt, {B::kInt, B::kNone}});
   out.push_back({"-_", false, Op::kNegate, B::kDouble, {B::kDouble, B::kNone}});
   out.push_back({"!_", false, Op::kNot, B::kBool, {B::kBool, B::kNone}});
@@ -213,7 +238,9 @@ constexpr std::string_view kOtherFunctions[] = {
     "validate",      "value"};
 constexpr std::string_view kOtherNamespaces[] = {"base64", "format",   "google", "lists",  "math",
                                                  "net",    "optional", "sets",   "strings"};
-// Reserved by the language. Sorted.
+// Words that cannot be names.
+constexpr std::string_view kKeywords[] = {"false", "in", "null", "true"};
+// Names reserved by the language. Sorted.
 constexpr std::string_view kReserved[] = {
     "as",  "break", "const",     "continue", "else",   "for", "function", "if",   "import",
     "let", "loop",  "namespace", "package",  "return", "var", "void",     "while"};
@@ -235,26 +262,20 @@ struct Failure {
   std::string message;
 };
 
+// Problems that do not stop it.
+struct Problems {
+  std::vector<Failure> first;  // kMaxProblems of them
+  size_t count = 0;
+
+  void add(uint32_t at, std::string message) {
+    if (++count <= kMaxProblems) first.push_back({at, std::move(message)});
+  }
+};
+
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+bool is_tail(char c) { return (c & 0xC0) == 0x80; }  // of a character of several bytes
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-
-void append_utf8(uint32_t rune, std::string& out) {
-  const auto byte = [&out](uint32_t b) { out += static_cast<char>(b); };
-  if (rune < 0x80) return byte(rune);
-  if (rune < 0x800) {
-    byte(0xC0 | rune >> 6);
-  } else {
-    if (rune < 0x10000) {
-      byte(0xE0 | rune >> 12);
-    } else {
-      byte(0xF0 | rune >> 18);
-      byte(0x80 | (rune >> 12 & 0x3F));
-    }
-    byte(0x80 | (rune >> 6 & 0x3F));
-  }
-  byte(0x80 | (rune & 0x3F));
-}
 
 class Lexer {
  public:
@@ -287,7 +308,10 @@ class Lexer {
       if (text_.substr(pos_).starts_with(two)) return take(t, TokenKind::kSymbol, pos_ + 2);
     }
     if (std::string_view("+-*/%<>!?:.,()[]{}").find(c) == std::string_view::npos) {
-      return fail(t, "Syntax error: token recognition error at: '" + std::string(1, c) + "'");
+      size_t end = pos_ + 1;
+      while (end < text_.size() && is_tail(text_[end])) ++end;
+      return fail(t, "Syntax error: token recognition error at: '" +
+                         std::string(text_.substr(pos_, end - pos_)) + "'");
     }
     return take(t, TokenKind::kSymbol, pos_ + 1);
   }
@@ -411,18 +435,17 @@ class Compiler {
   std::unique_ptr<const Program> compile(std::string* error) {
     const NodeId root = expression();
     if (!syntax_ && token_.kind != TokenKind::kEnd) unexpected();
-    std::vector<Failure> problems = type_problems_.empty() ? literal_problems_ : type_problems_;
-    if (syntax_) problems = {*syntax_};
-    if (lexer_.failure) problems = {*lexer_.failure};
-    if (!problems.empty()) {
-      std::stable_sort(problems.begin(), problems.end(),
-                       [](const Failure& a, const Failure& b) { return a.at < b.at; });
-      *error = "compilation failed: ";
-      for (size_t i = 0; i < problems.size(); ++i) *error += (i ? "\n" : "") + shown(problems[i]);
+    Problems problems = type_problems_.count == 0 ? literal_problems_ : type_problems_;
+    if (syntax_) problems = {{*syntax_}, 1};
+    if (lexer_.failure) problems = {{*lexer_.failure}, 1};
+    if (problems.count > 0) {
+      *error = "compilation failed: " + shown(std::move(problems));
       return nullptr;
     }
-    if (!fits(types_[root], Base::kBool)) {
-      *error = "must evaluate to bool or the unknown type, not " + name_of(types_[root]);
+    const Base result = types_[root].base;
+    if (result != Base::kBool && result != Base::kAny && result != Base::kUnknown) {
+      const std::string name = result == Base::kNull ? "null_type" : name_of(types_[root]);
+      *error = "must evaluate to bool or the unknown type, not " + name;
       return nullptr;
     }
     program_->root = root;
@@ -434,6 +457,7 @@ class Compiler {
     std::string_view name;
     uint32_t slot;
     Type type;
+    uint32_t list_depth;
   };
 
   // --- problems ---
@@ -451,13 +475,24 @@ class Compiler {
     syntax_problem(token_.at, "Syntax error: unexpected '" + what + "'");
   }
   void type_problem(uint32_t at, std::string message) {
-    type_problems_.push_back({at, std::move(message)});
+    type_problems_.add(at, std::move(message));
   }
   void refused(uint32_t at, std::string_view what) {
     type_problem(at, "Mainspring does not evaluate " + std::string(what));
   }
 
-  // As cel-go shows it: place, message, the line and a mark below.
+  std::string shown(Problems problems) const {
+    std::stable_sort(problems.first.begin(), problems.first.end(),
+                     [](const Failure& a, const Failure& b) { return a.at < b.at; });
+    std::string text;
+    for (const Failure& f : problems.first) text += (text.empty() ? "" : "\n") + shown(f);
+    if (problems.count > kMaxProblems) {
+      text += '\n' + std::to_string(problems.count - kMaxProblems) + " more errors were truncated";
+    }
+    return text;
+  }
+
+  // As cel-go shows it: place, message, the line and a mark below, wide below wide characters.
   std::string shown(const Failure& f) const {
     const size_t at = std::min<size_t>(f.at, text_.size());
     const std::string_view before = text_.substr(0, at);
@@ -465,15 +500,21 @@ class Compiler {
     const size_t from = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
     const std::string_view line =
         text_.substr(from, std::min(text_.find('\n', from), text_.size()) - from);
+    const auto is_wide = [&](size_t i) { return i + 1 < text_.size() && is_tail(text_[i + 1]); };
     std::string marks;
-    for (char c : text_.substr(from, at - from)) {
-      if ((c & 0xC0) != 0x80) marks += '.';
+    size_t column = 1;
+    for (size_t i = from; i < at; ++i) {
+      if (is_tail(text_[i])) continue;
+      ++column;
+      marks += is_wide(i) ? "\uff0e" : ".";
     }
+    marks += is_wide(at) ? "\uff3e" : "^";
+    std::string text = "ERROR: <input>:" + std::to_string(line_number + 1) + ':' +
+                       std::to_string(column) + ": " + f.message;
+    if (line.size() > kMaxSnippet) return text;
     std::string snippet(line);
     std::replace(snippet.begin(), snippet.end(), '\t', ' ');
-    return "ERROR: <input>:" + std::to_string(line_number + 1) + ':' +
-           std::to_string(marks.size() + 1) + ": " + f.message + "\n | " + snippet + "\n | " +
-           marks + '^';
+    return text + "\n | " + snippet + "\n | " + marks;
   }
 
   // --- tokens ---
@@ -500,11 +541,18 @@ class Compiler {
     Node node;
     node.op = op;
     node.at = at;
+    uint32_t list_depth = 0;
     for (NodeId id : args) {
       node.depth =
           std::max<uint16_t>(node.depth, static_cast<uint16_t>(program_->nodes[id].depth + 1));
+      list_depth = std::max(list_depth, list_depths_[id]);
     }
     if (node.depth > kMaxDepth) too_deep(at);
+    if (op == Op::kList && ++list_depth > kMaxListDepth) {
+      syntax_problem(at, "Mainspring does not evaluate lists nested deeper than " +
+                             std::to_string(kMaxListDepth));
+    }
+    list_depths_.push_back(list_depth);
     node.args = std::move(args);
     program_->nodes.push_back(std::move(node));
     types_.push_back(type);
@@ -535,7 +583,8 @@ class Compiler {
   }
 
   // A call of a function or an operator of the table.
-  NodeId call(uint32_t at, std::string_view name, std::vector<NodeId> args, bool member) {
+  NodeId call(uint32_t at, std::string_view name, std::vector<NodeId> args, bool member,
+              bool dotted = false) {
     const Overload* found = nullptr;
     bool known = false;
     Type result;
@@ -556,10 +605,9 @@ class Compiler {
     if (found) {
       if (result.base == Base::kList) {
         // What is known of both.
-        result = types_[args[0]];
-        if (types_[args.back()].element == Base::kAny || is_open(types_[args[0]])) {
-          result = types_[args.back()];
-        }
+        const Type a = types_[args[0]];
+        const Type b = types_[args[1]];
+        result = is_open(a) ? b : is_open(b) ? a : most_general(b, a);
       }
       const NodeId id = add(found->op, at, std::move(args), result);
       node(id).function = found->name;
@@ -571,7 +619,7 @@ class Compiler {
     } else if (std::binary_search(std::begin(kOtherFunctions), std::end(kOtherFunctions), name)) {
       refused(at, "the function '" + std::string(name) + "'");
     } else {
-      undeclared(at, name);
+      undeclared(at, (dotted ? "." : "") + std::string(name));
     }
     return constant(at, Value(), Base::kError);
   }
@@ -585,7 +633,7 @@ class Compiler {
     if (!text) return;
     std::string error;
     node(id).pattern = compile_pattern(text->view(), &error);
-    if (!node(id).pattern) literal_problems_.push_back({pattern.at, "invalid matches argument"});
+    if (!node(id).pattern) literal_problems_.add(pattern.at, "invalid matches argument");
   }
 
   // --- grammar, from the loosest binding to the tightest ---
@@ -600,12 +648,10 @@ class Compiler {
       const NodeId yes = chain("||", Op::kOr);
       expect(":");
       const NodeId no = expression();
-      Type type = types_[yes];
+      Type type = most_general(types_[no], types_[yes]);
       if (!fits(types_[condition], Base::kBool) || !fits(types_[yes], types_[no])) {
         no_overload(at, "_?_:_", {condition, yes, no}, false);
         type = Base::kError;
-      } else if (is_open(types_[no])) {
-        type = types_[no];
       }
       result = add(Op::kConditional, at, {condition, yes, no}, type);
     }
@@ -619,15 +665,18 @@ class Compiler {
     std::vector<NodeId> terms = {next()};
     const uint32_t at = token_.at;
     while (accept(symbol)) terms.push_back(next());
+    if (terms.size() == 1) return terms[0];
+    Type type = Base::kBool;
     for (NodeId term : terms) {
-      if (terms.size() > 1) expect_bool(term);
+      if (!expect_bool(term)) type = Base::kError;
     }
-    return terms.size() == 1 ? terms[0] : add(op, at, std::move(terms), Base::kBool);
+    return add(op, at, std::move(terms), type);
   }
 
-  void expect_bool(NodeId id) {
-    if (fits(types_[id], Base::kBool)) return;
+  bool expect_bool(NodeId id) {
+    if (fits(types_[id], Base::kBool)) return true;
     type_problem(node(id).at, "expected type 'bool' but found '" + name_of(types_[id]) + "'");
+    return false;
   }
 
   NodeId relation() {
@@ -730,6 +779,10 @@ class Compiler {
       unexpected();
       return {};
     }
+    if (std::find(std::begin(kKeywords), std::end(kKeywords), name) != std::end(kKeywords)) {
+      unexpected();
+      return {};
+    }
     if (std::binary_search(std::begin(kReserved), std::end(kReserved), name)) {
       syntax_problem(token_.at, "reserved identifier: " + std::string(name));
       return {};
@@ -742,6 +795,8 @@ class Compiler {
     type_problem(at, "undefined field '" + std::string(name) + "'");
     return Base::kError;
   }
+
+  static Type part_of_open(Base of) { return of == Base::kUnknown ? of : Base::kDyn; }
 
   NodeId select(uint32_t at, NodeId operand, std::string_view name) {
     const Base of = types_[operand].base;
@@ -760,7 +815,9 @@ class Compiler {
       type = value_type(of);
     } else if (of == Base::kQuantity || of == Base::kSemver) {
       type = undefined(at, name);
-    } else if (!is_open(of)) {
+    } else if (is_open(of)) {
+      type = part_of_open(of);
+    } else {
       type = Base::kError;
       type_problem(at, "type '" + name_of(types_[operand]) + "' does not support field selection");
     }
@@ -776,7 +833,9 @@ class Compiler {
       type = value_type(of.base);
     } else if (of.base == Base::kList && fits(types_[index], Base::kInt)) {
       type = of.element;
-    } else if (!is_open(of)) {
+    } else if (is_open(of)) {
+      type = part_of_open(of.base);
+    } else {
       no_overload(at, "_[_]", {operand, index}, false);
       type = Base::kError;
     }
@@ -815,13 +874,14 @@ class Compiler {
     const Type of = types_[range];
     if (is_map(of.base)) {
       refused(at, "the macro '" + std::string(name) + "' of a map");
-    } else if (!fits(of, Base::kList)) {
-      type_problem(at, "expression of type '" + name_of(of) +
-                           "' cannot be range of a comprehension (must be list, map, or dynamic)");
+    } else if (!fits(of, Base::kList) || of.base == Base::kAny) {
+      type_problem(node(range).at,
+                   "expression of type '" + name_of(of) +
+                       "' cannot be range of a comprehension (must be list, map, or dynamic)");
     }
     const std::string_view variable = identifier();
     expect(",");
-    variables_.push_back({variable, program_->variables++, Type(of.element)});
+    variables_.push_back({variable, program_->variables++, Type(of.element), list_depths_[range]});
     const uint32_t slot = variables_.back().slot;
     const NodeId predicate = expression();
     variables_.pop_back();
@@ -848,7 +908,7 @@ class Compiler {
         return constant(at, value, Base::kString);
       }
       case TokenKind::kIdent:
-        return name();
+        return word();
       case TokenKind::kSymbol:
         if (accept("-")) {
           // The sign of a number, after another operator.
@@ -864,6 +924,7 @@ class Compiler {
           return inner;
         }
         if (accept("[")) return list(at);
+        if (accept(".")) return name(true);
         if (at_symbol("{")) {
           syntax_problem(at, "Mainspring does not evaluate map literals");
           break;
@@ -900,65 +961,79 @@ class Compiler {
     return constant(at, value, Base::kInt);
   }
 
+  // As far as is followed.
+  static bool is_same(Type a, Type b) {
+    if (a.base != Base::kList || b.base != Base::kList) return a == b;
+    return a.element == b.element || a.element == Base::kUnknown || b.element == Base::kUnknown;
+  }
+
   NodeId list(uint32_t at) {
     std::vector<NodeId> items = arguments("]");
-    Base element = Base::kDyn;
+    Type element = Base::kUnknown;
     bool reported = false;
     for (size_t i = 0; i < items.size(); ++i) {
       const Type type = types_[items[i]];
-      if (i == 0) {
-        element = type.base;
-        continue;
-      }
-      const bool open = element == Base::kAny || type.base == Base::kAny;
-      if (type.base != element) element = open ? Base::kAny : Base::kDyn;
+      if (i == 0) element = type;
+      element = fits(element, type) ? most_general(element, type) : Type(Base::kDyn);
       // The elements of a literal must be of one type, known or not.
-      if (reported || type == types_[items[0]]) continue;
+      if (reported || is_same(type, types_[items[0]])) continue;
       reported = true;
-      literal_problems_.push_back(
-          {node(items[i]).at,
-           "expected type '" + name_of(types_[items[0]]) + "' but found '" + name_of(type) + "'"});
+      literal_problems_.add(node(items[i]).at, "expected type '" + name_of(types_[items[0]]) +
+                                                   "' but found '" + name_of(type) + "'");
     }
-    return add(Op::kList, at, std::move(items), Type(Base::kList, element));
+    return add(Op::kList, at, std::move(items), Type(Base::kList, element.base));
   }
 
-  // A variable, a word of the language, or a call.
-  NodeId name() {
+  NodeId word() {
+    const uint32_t at = token_.at;
+    const std::string_view word = token_.text;
+    if (word != "true" && word != "false" && word != "null") return name(false);
+    advance();
+    if (word == "null") return constant(at, Value(), Base::kNull);
+    return constant(at, word == "true", Base::kBool);
+  }
+
+  // A variable or a call; with a dot before it, it is no macro.
+  NodeId name(bool dotted) {
     const uint32_t at = token_.at;
     const std::string_view name = identifier();
-    if (at_symbol("(")) return global_call(name);
-    if (name == "true" || name == "false") return constant(at, name == "true", Base::kBool);
-    if (name == "null") return constant(at, Value(), Base::kNull);
+    if (at_symbol("(")) return global_call(name, dotted);
     for (size_t i = variables_.size(); i-- > 0;) {
       if (variables_[i].name != name) continue;
       const NodeId id = add(Op::kVariable, at, {}, variables_[i].type);
       node(id).variable = variables_[i].slot;
+      list_depths_[id] = variables_[i].list_depth;
       return id;
     }
     if (name == "device") return add(Op::kDevice, at, {}, Base::kDevice);
-    if (name == "cel" && at_symbol(".")) return bind();
+    if (name == "cel" && at_symbol(".") && !dotted) return bind();
     const bool other = std::find(std::begin(kOtherNamespaces), std::end(kOtherNamespaces), name) !=
                        std::end(kOtherNamespaces);
-    if (other && at_symbol(".")) {
+    if (other && at_symbol(".") && !dotted) {
       refused(at, "the functions of '" + std::string(name) + "'");
     } else if (std::binary_search(std::begin(kOtherFunctions), std::end(kOtherFunctions), name)) {
       refused(at, "the type '" + std::string(name) + "'");
     } else {
-      undeclared(at, name);
+      undeclared(at, (dotted ? "." : "") + std::string(name));
     }
     return constant(at, Value(), Base::kError);
   }
 
-  NodeId global_call(std::string_view name) {
+  NodeId global_call(std::string_view name, bool dotted) {
     const uint32_t at = token_.at;
     advance();
     std::vector<NodeId> args = arguments(")");
-    if (name != "has") return call(at, name, std::move(args), false);
+    if (name != "has" || dotted) return call(at, name, std::move(args), false, dotted);
     if (args.size() != 1 || node(args[0]).op != Op::kSelect) {
-      syntax_problem(at, "invalid argument to has() macro");
+      syntax_problem(args.empty() ? at : node(args[0]).at, "invalid argument to has() macro");
       return constant(at, Value(), Base::kBool);
     }
-    node(args[0]).op = Op::kHas;
+    // It stands at its parenthesis, and so does what is wrong with its field.
+    Node& field = node(args[0]);
+    std::vector<Failure>& problems = type_problems_.first;
+    if (!problems.empty() && problems.back().at == field.at) problems.back().at = at;
+    field.at = at;
+    field.op = Op::kHas;
     types_[args[0]] = Base::kBool;
     return args[0];
   }
@@ -976,7 +1051,7 @@ class Compiler {
     expect(",");
     const NodeId value = expression();
     expect(",");
-    variables_.push_back({variable, program_->variables++, types_[value]});
+    variables_.push_back({variable, program_->variables++, types_[value], list_depths_[value]});
     const uint32_t slot = variables_.back().slot;
     const NodeId result = expression();
     variables_.pop_back();
@@ -991,12 +1066,14 @@ class Compiler {
   Token token_;
   const std::vector<Overload> overloads_ = make_overloads();
   std::unique_ptr<Program> program_ = std::make_unique<Program>();
-  std::vector<Type> types_;  // of the nodes
+  // Of the nodes: types, and how deep lists can be nested in their values.
+  std::vector<Type> types_;
+  std::vector<uint32_t> list_depths_;
   std::vector<Variable> variables_;
   uint16_t nesting_ = 0;
   std::optional<Failure> syntax_;
-  std::vector<Failure> type_problems_;
-  std::vector<Failure> literal_problems_;  // looked at only if the types are right
+  Problems type_problems_;
+  Problems literal_problems_;  // looked at only if the types are right
 };
 
 // RE2's problems in the words of Go's regexp/syntax, which came after it.

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <optional>
 
+#include "models/api/utf8.h"
 #include "models/api/yaml.h"
 
 namespace mainspring::api {
@@ -257,7 +258,7 @@ class JsonReader {
       }
       code = whole;
     }
-    append_utf8(*code);
+    append_utf8(*code, buffer_);
     return true;
   }
 
@@ -268,25 +269,6 @@ class JsonReader {
     if (problem != std::errc() || end != p_ + 4) return std::nullopt;
     p_ += 4;
     return value;
-  }
-
-  void append_utf8(uint32_t code) {
-    const auto put = [&](uint32_t byte) { buffer_ += static_cast<char>(byte); };
-    if (code < 0x80) {
-      put(code);
-    } else if (code < 0x800) {
-      put(0xC0 | code >> 6);
-      put(0x80 | (code & 0x3F));
-    } else if (code < 0x10000) {
-      put(0xE0 | code >> 12);
-      put(0x80 | (code >> 6 & 0x3F));
-      put(0x80 | (code & 0x3F));
-    } else {
-      put(0xF0 | code >> 18);
-      put(0x80 | (code >> 12 & 0x3F));
-      put(0x80 | (code >> 6 & 0x3F));
-      put(0x80 | (code & 0x3F));
-    }
   }
 
   bool read_number(Json* out) {

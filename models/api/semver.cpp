@@ -109,6 +109,7 @@ std::string Semver::read(std::string_view text, Semver& out) {
 
 std::optional<Semver> Semver::parse(std::string_view text, std::string* error) {
   Semver out;
+  out.size_ = text.size();
   std::string why = read(text, out);
   if (why.empty()) return out;
   if (error) *error = std::move(why);

@@ -24,6 +24,8 @@ class Semver {
   uint64_t major() const { return numbers_[0]; }
   uint64_t minor() const { return numbers_[1]; }
   uint64_t patch() const { return numbers_[2]; }
+  // Bytes of the text, with which the cost of comparing grows.
+  size_t size() const { return size_; }
 
   // Build metadata does not count.
   friend bool operator==(const Semver& a, const Semver& b) { return a.compare(b) == 0; }
@@ -49,6 +51,7 @@ class Semver {
   int compare(const Semver& o) const;
 
   uint64_t numbers_[3] = {};
+  size_t size_ = 0;
   std::vector<Identifier> pre_release_;
 };
 

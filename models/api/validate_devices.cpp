@@ -1,3 +1,5 @@
+#include <re2/re2.h>
+
 #include <algorithm>
 #include <set>
 #include <string>
@@ -108,6 +110,7 @@ constexpr std::string_view kNoSuchRequest =
     "must be the name of a request in the claim or the name of a request and a subrequest "
     "separated by '/'";
 
+// request[/subrequest]
 bool has_request(const DeviceClaim& claim, std::string_view name) {
   const size_t slash = name.find('/');
   for (const DeviceRequest& r : claim.requests) {
@@ -120,10 +123,22 @@ bool has_request(const DeviceClaim& claim, std::string_view name) {
   return false;
 }
 
+void check_request_name(std::string_view field, const DeviceClaim& claim, std::string_view name,
+                        ValidateContext& c) {
+  const size_t slash = name.find('/');
+  const bool two = slash != std::string_view::npos;
+  if (two && name.find('/', slash + 1) != std::string_view::npos) {
+    return c.invalid(field, Json(name), kNoSuchRequest);
+  }
+  c.check(field, name.substr(0, slash), check_dns_label(name.substr(0, slash)));
+  if (two) c.check(field, name.substr(slash + 1), check_dns_label(name.substr(slash + 1)));
+  if (!has_request(claim, name)) c.invalid(field, Json(name), kNoSuchRequest);
+}
+
 void check_request_names(const DeviceClaim& claim, const List<Str>& names, ValidateContext& c) {
   if (!check_size("requests", names.size(), kMaxRequests, c)) return;
   for (size_t i = 0; i < names.size(); ++i) {
-    if (!has_request(claim, names[i])) c.invalid(at("requests", i), Json(names[i]), kNoSuchRequest);
+    check_request_name(at("requests", i), claim, names[i], c);
   }
   check_unique(
       "requests", names, [](const Str& s) -> const Str& { return s; }, c);
@@ -245,6 +260,16 @@ void validate_fields(const ResourcePool& v, ValidateContext& c) {
 
 namespace {
 
+// As semver.org gives it. Numbers may be longer than Semver reads: such a device cannot be shown to
+// an expression.
+bool is_version(std::string_view text) {
+  static const re2::RE2 kPattern(
+      R"((0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))"
+      R"((-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?)"
+      R"((\+[0-9a-zA-Z-]+(\.[0-9a-zA-Z-]+)*)?)");
+  return re2::RE2::FullMatch(re2::StringPiece(text.data(), text.size()), kPattern);
+}
+
 void check_attribute(const Json& v, ValidateContext& c) {
   size_t values = 0;
   for (std::string_view type : {"int", "bool", "string", "version"}) {
@@ -258,7 +283,7 @@ void check_attribute(const Json& v, ValidateContext& c) {
       c.invalid(type, *value, "must be a string");
       continue;
     }
-    if (type == "version" && !Semver::parse(value->as_view())) {
+    if (type == "version" && !is_version(value->as_view())) {
       c.invalid(type, *value, "must be a string compatible with semver.org spec 2.0.0");
     }
     check_length(type, value->as_view(), kMaxValueLength, c);

@@ -356,6 +356,10 @@ void check_resource_claims(const PodSpec& v, ValidateContext& c) {
         if (name.empty()) continue;
         const std::string key =
             claims[k].request.empty() ? name : name + '/' + claims[k].request.str();
+        if (!seen.contains(name) && !claims[k].request.empty()) {
+          c.check(at("claims", k, "request"), claims[k].request,
+                  check_dns_label(claims[k].request));
+        }
         const auto part = seen.lower_bound(name + '/');
         const bool has_part = part != seen.end() && part->starts_with(name + '/');
         if (seen.contains(name) || (claims[k].request.empty() && has_part)) {

@@ -74,12 +74,50 @@ TEST(Devices, ClaimsSayWhatKubernetesSays) {
        "matchAttribute: x/y}]",
        "spec.devices.constraints[0].requests[0]: Invalid value: \"b\": must be the name of a "
        "request in the claim or the name of a request and a subrequest separated by '/'"},
+      {"requests: [{name: a, exactly: {deviceClassName: g}}], constraints: [{requests: [a/b/c], "
+       "matchAttribute: x/y}]",
+       "spec.devices.constraints[0].requests[0]: Invalid value: \"a/b/c\": must be the name of a "
+       "request in the claim or the name of a request and a subrequest separated by '/'"},
       {"requests: [{name: a, exactly: {deviceClassName: g}}], constraints: [{matchAttribute: z}]",
        "spec.devices.constraints[0].matchAttribute: Invalid value: \"z\": a fully qualified name "
        "must be a domain and a name separated by a slash"},
   };
   for (const auto& c : cases) {
     EXPECT_THAT(errors_of(claim_with(c.devices)), ElementsAre(c.expected)) << c.devices;
+  }
+}
+
+// Both parts of a reference are looked at before it is looked for.
+TEST(Devices, NamesOfRequestsAreLabels) {
+  const std::string place = "spec.devices.constraints[0].requests[0]: Invalid value: ";
+  const std::string label =
+      ": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+      "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "
+      "used "
+      "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+  EXPECT_THAT(errors_of(claim_with("requests: [{name: a, exactly: {deviceClassName: g}}], "
+                                   "constraints: [{requests: [A/], matchAttribute: x/y}]")),
+              ElementsAre(place + "\"A\"" + label, place + "\"\"" + label,
+                          place + "\"A/\": must be the name of a request in the claim or the name "
+                                  "of a request and a subrequest separated by '/'"));
+  constexpr const char* kGood = "{name: g, resourceClaimTemplateName: t}";
+  EXPECT_THAT(
+      errors_of(pod_with(kGood, "{name: g, request: A}")),
+      ElementsAre("spec.containers[0].resources.claims[0].request: Invalid value: \"A\"" + label));
+  // Where the whole claim is named before, only that counts.
+  EXPECT_THAT(errors_of(pod_with(kGood, "{name: g}, {name: g, request: A}")),
+              ElementsAre("spec.containers[0].resources.claims[1]: Duplicate value: \"g\""));
+}
+
+TEST(Devices, NumbersOfVersionsMayBeOfAnyLength) {
+  const auto slice = [](std::string_view version) {
+    return slice_with("allNodes: true, devices: [{name: d, attributes: {a: {version: \"" +
+                      std::string(version) + "\"}}}]");
+  };
+  EXPECT_THAT(errors_of(slice("18446744073709551616.0.0")), IsEmpty());
+  EXPECT_THAT(errors_of(slice("1.2.3-99999999999999999999.0a+01.x-")), IsEmpty());
+  for (const char* bad : {"1.2", "01.2.3", "1.2.3-", "1.2.3-01", "1.2.3+", "1.2.3\\n"}) {
+    EXPECT_THAT(errors_of(slice(bad)), ::testing::SizeIs(1)) << bad;
   }
 }
 
