@@ -5,9 +5,9 @@ Usage: bench_cases.py [NODES [PODS]] > cases.jsonl
 
 The shapes are those of test/integration/scheduler_perf (v1.35): nodes of 4 CPUs, 32Gi and 110 pods
 in three zones, pods of 100m and 500Mi. Of the 2 * PODS pods of a case the second half is
-measured. SchedulingDaemonset has 15,000 nodes, whatever NODES says, and is measured over 10 * PODS
-pods. In PreemptionAsync every 32nd pod needs the room of lower ones; those that have to go are gone
-before the next pod comes, and the pod itself, which waits out its backoff, is not counted.
+measured. SchedulingDaemonset has scheduler_perf's 15,000 nodes and 30,000 pods, whatever NODES and
+PODS say. In PreemptionAsync every 32nd pod needs the room of lower ones; those that have to go are
+gone before the next pod comes, and the pod itself, which waits out its backoff, is not counted.
 """
 
 from __future__ import annotations
@@ -121,13 +121,13 @@ def steady(nodes: int, pods: int, extra: dict) -> tuple[list[dict], int]:
     return [*spaces, *map(node, range(nodes)), *there, *coming], pods
 
 
-def daemonset(pods: int) -> tuple[list[dict], int]:
+def daemonset() -> tuple[list[dict], int]:
     """Best-effort pods for one node, by its name, among 15,000."""
     mine = node(15_000)
     mine["metadata"]["name"] = mine["metadata"]["labels"][HOSTNAME] = DAEMON_NODE
     mine["status"]["allocatable"]["pods"] = "90000"
     term_of_one = on_nodes({"matchFields": [one_of("metadata.name", DAEMON_NODE)]})
-    coming = [pod(i, term_of_one) for i in range(10 * pods)]
+    coming = [pod(i, term_of_one) for i in range(30_000)]
     for p in coming:
         del p["spec"]["containers"][0]["resources"]
     return [namespace("default"), mine, *map(node, range(15_000)), *coming], len(coming)
@@ -149,7 +149,7 @@ def main() -> int:
     pods = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     workloads = {name: steady(nodes, pods, extra) for name, extra in WORKLOADS.items()}
     workloads["PreemptionAsync"] = preemption(nodes, pods)
-    workloads["SchedulingDaemonset"] = daemonset(pods)
+    workloads["SchedulingDaemonset"] = daemonset()
     for name, (parts, measured) in workloads.items():
         steps = [part if "reap" in part else {"put": part} for part in parts]
         case = {"id": name, "measured": measured, "steps": steps}

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <ctime>
-#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -220,6 +220,9 @@ class CaseRunner final : public scheduler::AttemptObserver {
 
   void put(api::Ref<api::Object> object) {
     object->metadata.resource_version = std::to_string(++version_);
+    if (object->kind == api::Kind::Pod && object->metadata.deletion_timestamp) {
+      terminating_.insert(key_of(object->metadata.namespace_, object->metadata.name));
+    }
     const api::ObjectRef* known =
         ctx_.cache(object->kind).find(object->metadata.namespace_, object->metadata.name);
     ctx_.deliver(loop_, known ? client::WatchType::kModified : client::WatchType::kAdded,
@@ -261,13 +264,15 @@ class CaseRunner final : public scheduler::AttemptObserver {
   }
 
   void reap() {
-    std::map<std::string, api::ObjectRef> going;
-    for (const api::ObjectRef& o : ctx_.cache(api::Kind::Pod).list()) {
-      if (!o->metadata.deletion_timestamp) continue;
-      going.emplace(key_of(o->metadata.namespace_, o->metadata.name).str(), o);
-    }
-    for (const auto& [key, pod] : going) {
-      remove(api::Kind::Pod, pod->metadata.namespace_, pod->metadata.name);
+    const std::set<api::Str> keys = std::move(terminating_);
+    terminating_.clear();
+    for (const api::Str& key : keys) {
+      const std::string_view text = key.view();
+      const size_t slash = text.find('/');
+      const std::string_view ns = text.substr(0, slash);
+      const std::string_view name = text.substr(slash + 1);
+      const api::ObjectRef* pod = ctx_.cache(api::Kind::Pod).find(ns, name);
+      if (pod && (*pod)->metadata.deletion_timestamp) remove(api::Kind::Pod, ns, name);
     }
   }
 
@@ -375,6 +380,7 @@ class CaseRunner final : public scheduler::AttemptObserver {
   Json attempts_ = Json::array();
   Json attempt_;
   std::vector<api::Str> victims_;
+  std::set<api::Str> terminating_;  // pods, at least those that are
 };
 
 }  // namespace
