@@ -27,6 +27,7 @@ std::string quoted(const std::string& text) {
 
 std::string verb_names(const std::vector<VerbHelp>& verbs) {
   std::vector<std::string> names;
+  names.reserve(verbs.size());
   for (const VerbHelp& v : verbs) names.push_back(v.name);
   return joined(names);
 }

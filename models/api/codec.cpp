@@ -338,7 +338,7 @@ void encode_members(const TypeInfo& type, const void* value, std::vector<Json::M
 // autoscaling/v1: one CPU target instead of metrics.
 Json convert_hpa_v1(const Json& tree) {
   Json result = tree;
-  const Json spec = tree["spec"];
+  const Json& spec = tree["spec"];
   if (spec.is_object()) {
     Json converted = spec;
     if (const Json* target = spec.find("targetCPUUtilizationPercentage")) {
@@ -355,7 +355,7 @@ Json convert_hpa_v1(const Json& tree) {
     }
     result.set("spec", std::move(converted));
   }
-  const Json status = tree["status"];
+  const Json& status = tree["status"];
   if (status.is_object()) {
     Json converted = status;
     if (const Json* current = status.find("currentCPUUtilizationPercentage")) {

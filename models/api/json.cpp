@@ -354,7 +354,7 @@ class JsonWriter {
   void line(int depth) {
     if (style_.indent == 0) return;
     out_ += '\n';
-    out_.append(static_cast<size_t>(depth * style_.indent), ' ');
+    out_.append(static_cast<size_t>(depth) * static_cast<size_t>(style_.indent), ' ');
   }
 
   void write_array(std::span<const Json> items, int depth) {

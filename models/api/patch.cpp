@@ -163,7 +163,7 @@ Json merge_maps(const TypeInfo* type, const Json& target, const Json& patch) {
     return patch.find(std::string(prefix) + std::string(name));
   };
   const auto merge_list = [&](const FieldInfo* f, std::string_view name, const Json& value) {
-    const Json have = result[name];
+    const Json& have = result[name];
     const Json* order = directive_for(kElementOrder, name);
     if (f && !f->merge_key.empty()) return merge_keyed_list(*f, have, value, order);
     if (f && f->has(FieldInfo::kSet)) {

@@ -354,14 +354,15 @@ void check_resource_claims(const PodSpec& v, ValidateContext& c) {
       for (size_t k = 0; k < claims.size(); ++k) {
         const std::string name = claims[k].name.str();
         if (name.empty()) continue;
-        const std::string key =
-            claims[k].request.empty() ? name : name + '/' + claims[k].request.str();
+        std::string key = name;
+        if (!claims[k].request.empty()) key.append("/").append(claims[k].request.view());
         if (!seen.contains(name) && !claims[k].request.empty()) {
           c.check(at("claims", k, "request"), claims[k].request,
                   check_dns_label(claims[k].request));
         }
-        const auto part = seen.lower_bound(name + '/');
-        const bool has_part = part != seen.end() && part->starts_with(name + '/');
+        const std::string prefix = name + '/';
+        const auto part = seen.lower_bound(prefix);
+        const bool has_part = part != seen.end() && part->starts_with(prefix);
         if (seen.contains(name) || (claims[k].request.empty() && has_part)) {
           c.duplicate(at("claims", k), Json(name));
         } else if (seen.contains(key)) {

@@ -43,7 +43,7 @@ std::string resource_name(const api::KindInfo& info) {
                             : fmt::format("{}.{}", info.resource, info.group);
 }
 
-Outcome failure(int16_t code, std::string_view reason, std::string message) {
+Outcome failure(int16_t code, std::string_view reason, std::string_view message) {
   Outcome o;
   o.code = code;
   o.reason = reason;
@@ -549,7 +549,7 @@ Outcome Registry::update(Transaction& tx, const Request& r) {
   api::Ref<api::Object> next = api::clone(*r.body);
   if (api::kind_info(old).has_status) copy_status(old, *next);
   api::set_defaults(*next);
-  return commit(tx, *found, std::move(next), false);
+  return commit(tx, *found, next, false);
 }
 
 Outcome Registry::update_status(Transaction& tx, const Request& r) {
@@ -565,7 +565,7 @@ Outcome Registry::update_status(Transaction& tx, const Request& r) {
     next->metadata.annotations = r.body->metadata.annotations;
   }
   if (r.verb == Verb::kPatchStatus) merge_status(old, *next);
-  return commit(tx, *found, std::move(next), true);
+  return commit(tx, *found, next, true);
 }
 
 Outcome Registry::patch(Transaction& tx, const Request& r) {
@@ -599,7 +599,7 @@ Outcome Registry::patch(Transaction& tx, const Request& r) {
     if (api::kind_info(old).has_status) copy_status(old, *next);
     api::set_defaults(*next);
   }
-  return commit(tx, *found, std::move(next), status_only);
+  return commit(tx, *found, next, status_only);
 }
 
 Outcome Registry::scale(Transaction& tx, const Request& r) {
@@ -629,12 +629,13 @@ Outcome Registry::scale(Transaction& tx, const Request& r) {
     default:
       return failure(404, "NotFound", "the server could not find the requested resource");
   }
-  return commit(tx, *found, std::move(next), false);
+  return commit(tx, *found, next, false);
 }
 
-Outcome Registry::commit(Transaction& tx, const api::ObjectRef& held, api::Ref<api::Object> next,
-                         bool status_only) {
-  const api::ObjectRef old = held;  // the store's slot is about to change
+Outcome Registry::commit(Transaction& tx, const api::ObjectRef& held,
+                         const api::Ref<api::Object>& next, bool status_only) {
+  // The store's slot is about to change.
+  const api::ObjectRef old = held;  // NOLINT(performance-unnecessary-copy-initialization)
   const api::KindInfo& info = api::kind_info(*old);
   api::ObjectMeta& meta = next->metadata;
   const api::ObjectMeta& before = old->metadata;
@@ -688,7 +689,8 @@ Outcome Registry::remove(Transaction& tx, const Request& r) {
 }
 
 Outcome Registry::delete_object(Transaction& tx, const api::ObjectRef& held, const Request& r) {
-  const api::ObjectRef old = held;
+  // The store's slot is about to change.
+  const api::ObjectRef old = held;  // NOLINT(performance-unnecessary-copy-initialization)
   const api::ObjectMeta& before = old->metadata;
   int64_t grace = 0;
   if (old->kind == api::Kind::Pod) {

@@ -73,7 +73,7 @@ class Registry {
                                     Outcome& out) const;
   // Writes a new version of an existing object: stamps it, keeps what clients may not change,
   // removes it when its last finalizer has gone. A version equal to the old one is not written.
-  Outcome commit(Transaction& tx, const api::ObjectRef& old, api::Ref<api::Object> next,
+  Outcome commit(Transaction& tx, const api::ObjectRef& old, const api::Ref<api::Object>& next,
                  bool status_only);
   void erase(Transaction& tx, const api::ObjectRef& old);
   Outcome delete_object(Transaction& tx, const api::ObjectRef& old, const Request& r);

@@ -560,9 +560,8 @@ std::string HorizontalController::check_selector(Sync& s, const Key& key, const 
   }
   if (claimants.size() < 2 || pods->empty()) return {};
   const api::Selector selector = api::Selector::compile(*scale.selector).value_or(api::Selector());
-  const std::string message =
-      fmt::format("pods by selector {} are controlled by multiple HPAs: [{}]", selector.to_string(),
-                  fmt::join(claimants, " "));
+  std::string message = fmt::format("pods by selector {} are controlled by multiple HPAs: [{}]",
+                                    selector.to_string(), fmt::join(claimants, " "));
   s.event(kWarning, "AmbiguousSelector", message);
   s.condition(condition::kScalingActive, kFalse, "AmbiguousSelector", message);
   return message;

@@ -167,7 +167,8 @@ void EventRecorder::event(ControlContext& ctx, const api::Object& about, std::st
 }
 
 void EventRecorder::event_v1(ControlContext& ctx, const api::Object& about, std::string_view type,
-                             std::string_view reason, std::string_view action, std::string note) {
+                             std::string_view reason, std::string_view action,
+                             std::string_view note) {
   const api::Time now = ctx.now();
   // The reference is part of the key with its resourceVersion, the note is not: a pod whose status
   // changed in between starts a new series (event_broadcaster.go, getKey).

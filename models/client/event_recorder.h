@@ -31,7 +31,7 @@ class EventRecorder {
              std::string_view reason, std::string message);
   // As the scheduler records: eventTime, action and reportingController set, series for repeats.
   void event_v1(ControlContext& ctx, const api::Object& about, std::string_view type,
-                std::string_view reason, std::string_view action, std::string note);
+                std::string_view reason, std::string_view action, std::string_view note);
   void on_outcome(ControlContext& ctx, const Outcome& outcome);
   Cookie cookie() const { return cookie_; }
 

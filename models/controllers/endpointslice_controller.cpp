@@ -118,6 +118,7 @@ std::vector<EndpointPort> ports_of(const Service& service, const Pod& pod) {
 template <class Ports>
 std::string port_key(const Ports& ports) {
   std::vector<std::string> parts;
+  parts.reserve(ports.size());
   for (const EndpointPort& p : ports) {
     parts.push_back(fmt::format("{}|{}|{}|{}", p.name.value_or(api::Str()).view(),
                                 p.protocol.view(), p.port.value_or(0), p.app_protocol.view()));

@@ -87,7 +87,7 @@ class Profile {
   // False where a filter plugin needs its PreFilter and is not enabled there: it errs.
   bool prepared_to_filter() const { return prepared_to_filter_; }
   std::span<Plugin* const> at(Points single_point) const;
-  int64_t weight(PluginId id) const { return weights_[static_cast<size_t>(id)]; }
+  int64_t weight(PluginId id) const { return weights_[static_cast<uint8_t>(id)]; }
   // Every plugin's registered events, in order of the plugins.
   std::vector<QueueHost::Interest> interests() const;
 

@@ -86,7 +86,7 @@ class CycleState {
   // The plugin's data for writing, as an earlier cycle left it or new: the plugin clears it.
   template <class T>
   T& write(PluginId id) {
-    std::unique_ptr<CycleData>& d = data_[static_cast<size_t>(id)];
+    std::unique_ptr<CycleData>& d = data_[static_cast<uint8_t>(id)];
     if (!d) d = std::make_unique<T>();
     valid_.insert(id);
     return static_cast<T&>(*d);
@@ -94,7 +94,7 @@ class CycleState {
   // What the plugin wrote in this cycle, or null.
   template <class T>
   T* find(PluginId id) const {
-    return valid_.contains(id) ? static_cast<T*>(data_[static_cast<size_t>(id)].get()) : nullptr;
+    return valid_.contains(id) ? static_cast<T*>(data_[static_cast<uint8_t>(id)].get()) : nullptr;
   }
 
  private:

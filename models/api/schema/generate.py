@@ -191,7 +191,7 @@ class Schema:
                 elif words[0] != "package":
                     raise SchemaError("expected enum, struct, kind or a field")
             except (SchemaError, IndexError, ValueError, AttributeError) as e:
-                raise SystemExit(f"{path}:{number}: {e}\n  {line}")
+                raise SystemExit(f"{path}:{number}: {e}\n  {line}") from e
 
     def read_kind(self, s, words):
         s.api_version, s.plural = words[0], words[1]

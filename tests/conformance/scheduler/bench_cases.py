@@ -40,7 +40,6 @@ def spread(when: str) -> dict:
     return {"topologySpreadConstraints": [constraint]}
 
 
-
 def on_nodes(term: dict) -> dict:
     return {"affinity": {"nodeAffinity": {REQUIRED: {"nodeSelectorTerms": [term]}}}}
 

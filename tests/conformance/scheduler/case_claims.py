@@ -24,26 +24,26 @@ SELECTORS = [
     f'"memory" in device.capacity["{GPU}"] && '
     f'device.capacity["{GPU}"].memory.compareTo(quantity("40Gi")) >= 0',
     f'device.driver != "{GPU}" || device.capacity["{GPU}"].memory.isLessThan(quantity("80Gi"))',
-    f'has({ATTRIBUTES}.index) && {ATTRIBUTES}.index % 2 == 0',
+    f"has({ATTRIBUTES}.index) && {ATTRIBUTES}.index % 2 == 0",
     f'has({ATTRIBUTES}.version) && {ATTRIBUTES}.version.isGreaterThan(semver("1.5.0"))',
-    f'cel.bind(gpu, {ATTRIBUTES}, has(gpu.shared) && gpu.shared)',
-    f'["x", "y"].exists(r, device.attributes["resource.example.org"].root == r)',
+    f"cel.bind(gpu, {ATTRIBUTES}, has(gpu.shared) && gpu.shared)",
+    '["x", "y"].exists(r, device.attributes["resource.example.org"].root == r)',
     f'!(device.driver == "{GPU}")',
 ]
 # What fails when it is evaluated, for some device at least, or does not compile.
 BAD_SELECTORS = [
     f'{ATTRIBUTES}.model == "a100"',
     f'device.capacity["{GPU}"].memory.isGreaterThan(quantity("1Gi"))',
-    f'{ATTRIBUTES}.model > 3',
-    f'{ATTRIBUTES}.index / 0 == 1 || true',
-    f'{ATTRIBUTES}.index / 0 == 1',
-    f'quantity({ATTRIBUTES}.model).sign() == 1',
-    f'sign(quantity({ATTRIBUTES}.model)) == 1',
-    f'semver({ATTRIBUTES}.model).major() == 1',
+    f"{ATTRIBUTES}.model > 3",
+    f"{ATTRIBUTES}.index / 0 == 1 || true",
+    f"{ATTRIBUTES}.index / 0 == 1",
+    f"quantity({ATTRIBUTES}.model).sign() == 1",
+    f"sign(quantity({ATTRIBUTES}.model)) == 1",
+    f"semver({ATTRIBUTES}.model).major() == 1",
     f'{ATTRIBUTES}.model.startsWith("a") && {ATTRIBUTES}.index.startsWith("a")',
-    f'{ATTRIBUTES}.model',
-    f'{ATTRIBUTES}.index',
-    f'{ATTRIBUTES}.version',
+    f"{ATTRIBUTES}.model",
+    f"{ATTRIBUTES}.index",
+    f"{ATTRIBUTES}.version",
 ]
 
 
@@ -320,8 +320,16 @@ class Claims:
             self.remove("ResourceClaim", gone["metadata"]["name"], "default")
         elif what < 85 and self.claims:
             name = r.pick(self.claims)["metadata"]["name"]
-            self.case.steps.append({"free": {"apiVersion": API, "kind": "ResourceClaim",
-                                             "namespace": "default", "name": name}})
+            self.case.steps.append(
+                {
+                    "free": {
+                        "apiVersion": API,
+                        "kind": "ResourceClaim",
+                        "namespace": "default",
+                        "name": name,
+                    }
+                }
+            )
         elif self.case.arrived:
             self.late_claim()
 

@@ -99,22 +99,22 @@ class Expressions:
         kind = r.pick("idsbqvl")
         return r.pick(
             [
-                lambda: f'({of("b")} && {of("b")})',
-                lambda: f'({of("b")} || {of("b")})',
-                lambda: f'!{of("b")}',
-                lambda: f'({of("s")} {r.pick(["<", "<=", ">", ">="])} {of("s")})',
-                lambda: f'({of("i")} {r.pick(["<", "<=", ">", ">="])} {of(r.pick("id"))})',
-                lambda: f'({of(kind)} {r.pick(["==", "!="])} {of(kind)})',
-                lambda: f'({of("b")} ? {of("b")} : {of("b")})',
-                lambda: f'{of("s")}.{r.pick(["startsWith", "endsWith", "contains"])}({of("s")})',
-                lambda: f'{of("s")}.matches({r.pick([*PATTERNS, of("s")])})',
-                lambda: f'{of("q")}.{r.pick(["isGreaterThan", "isLessThan"])}({of("q")})',
-                lambda: f'{of("v")}.{r.pick(["isGreaterThan", "isLessThan"])}({of("v")})',
-                lambda: f'({of(r.pick("is"))} in {of("l")})',
-                lambda: f'{r.pick(["isQuantity", "isSemver"])}({of("s")})',
-                lambda: f'{of("q")}.isInteger()',
+                lambda: f"({of('b')} && {of('b')})",
+                lambda: f"({of('b')} || {of('b')})",
+                lambda: f"!{of('b')}",
+                lambda: f"({of('s')} {r.pick(['<', '<=', '>', '>='])} {of('s')})",
+                lambda: f"({of('i')} {r.pick(['<', '<=', '>', '>='])} {of(r.pick('id'))})",
+                lambda: f"({of(kind)} {r.pick(['==', '!='])} {of(kind)})",
+                lambda: f"({of('b')} ? {of('b')} : {of('b')})",
+                lambda: f"{of('s')}.{r.pick(['startsWith', 'endsWith', 'contains'])}({of('s')})",
+                lambda: f"{of('s')}.matches({r.pick([*PATTERNS, of('s')])})",
+                lambda: f"{of('q')}.{r.pick(['isGreaterThan', 'isLessThan'])}({of('q')})",
+                lambda: f"{of('v')}.{r.pick(['isGreaterThan', 'isLessThan'])}({of('v')})",
+                lambda: f"({of(r.pick('is'))} in {of('l')})",
+                lambda: f"{r.pick(['isQuantity', 'isSemver'])}({of('s')})",
+                lambda: f"{of('q')}.isInteger()",
                 lambda: f'["a", "abc"].{r.pick(MACROS)}(x, x == {of("s")})',
-                lambda: f'cel.bind(y, {of("i")}, y > {of("i")})',
+                lambda: f"cel.bind(y, {of('i')}, y > {of('i')})",
             ]
         )()
 
@@ -122,35 +122,35 @@ class Expressions:
         r = self.r
         return r.pick(
             [
-                lambda: f'({of("i")} {r.pick("+-*/%")} {of("i")})',
-                lambda: f'{of("q")}.compareTo({of("q")})',
-                lambda: f'{of("q")}.asInteger()',
-                lambda: f'{of("v")}.{r.pick(["major", "minor", "patch"])}()',
-                lambda: f'size({of(r.pick("sl"))})',
-                lambda: f'-({of("i")})',
-                lambda: f'sign({of("q")})',
+                lambda: f"({of('i')} {r.pick('+-*/%')} {of('i')})",
+                lambda: f"{of('q')}.compareTo({of('q')})",
+                lambda: f"{of('q')}.asInteger()",
+                lambda: f"{of('v')}.{r.pick(['major', 'minor', 'patch'])}()",
+                lambda: f"size({of(r.pick('sl'))})",
+                lambda: f"-({of('i')})",
+                lambda: f"sign({of('q')})",
                 lambda: f"[1, 2][{of('i')}]",
             ]
         )()
 
     def of_d(self, of) -> str:
-        return f'({of("d")} {self.r.pick("+-*/")} {of("d")})'
+        return f"({of('d')} {self.r.pick('+-*/')} {of('d')})"
 
     def of_s(self, of) -> str:
         return self.r.pick(
             [
-                lambda: f'({of("s")} + {of("s")})',
-                lambda: f'{of("s")}.{self.r.pick(["lowerAscii", "upperAscii"])}()',
-                lambda: f'({of("b")} ? {of("s")} : {of("s")})',
+                lambda: f"({of('s')} + {of('s')})",
+                lambda: f"{of('s')}.{self.r.pick(['lowerAscii', 'upperAscii'])}()",
+                lambda: f"({of('b')} ? {of('s')} : {of('s')})",
             ]
         )()
 
     def of_q(self, of) -> str:
-        return f'quantity({of("s")})'
+        return f"quantity({of('s')})"
 
     def of_v(self, of) -> str:
         return self.r.pick(
-            [lambda: f'semver({of("s")})', lambda: f'semver({of("s")}, {of("b")})']
+            [lambda: f"semver({of('s')})", lambda: f"semver({of('s')}, {of('b')})"]
         )()
 
     def of_l(self, of) -> str:
