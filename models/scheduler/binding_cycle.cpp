@@ -76,7 +76,9 @@ void Scheduler::bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued
     fail(ctx, std::move(b.queued), f);
   };
   for (Plugin* p : profile.at(kReserve)) {
-    const Status s = p->reserve(cycle, *b.assumed, cluster_.node(slot));
+    const Status s = profile.lacks_pre_filter(*p)
+                         ? Status::error(p->misses_pre_filter())
+                         : p->reserve(cycle, *b.assumed, cluster_.node(slot));
     if (!s.ok()) return refuse(s, *p, "Reserve");
   }
   Waiting waiting(*this);

@@ -84,6 +84,8 @@ class Profile {
   bool has(Points point) const { return !at(point).empty(); }
   // False for a score plugin that needs its PreScore and is not enabled there.
   bool prepared_to_score(const Plugin& plugin) const;
+  // Whether the plugin builds on its PreFilter and is not enabled there.
+  bool lacks_pre_filter(const Plugin& plugin) const;
   // False where a filter plugin needs its PreFilter and is not enabled there: it errs.
   bool prepared_to_filter() const { return prepared_to_filter_; }
   std::span<Plugin* const> at(Points single_point) const;
@@ -121,7 +123,6 @@ class Profile {
  private:
   void index();
   bool is_at(Points point, const Plugin& plugin) const;
-  bool lacks_pre_filter(const Plugin& plugin) const;
   std::string name_;
   std::vector<std::unique_ptr<Plugin>> plugins_;  // in order
   std::array<int64_t, kMaxPlugins> weights_{};
