@@ -462,7 +462,8 @@ class Ref {
     return *this;
   }
   ~Ref() {
-    if (p_ && p_->refs.release()) delete p_;
+    // The analyzer does not follow the count.
+    if (p_ && p_->refs.release()) delete p_;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
   }
 
   T* get() const noexcept { return p_; }
