@@ -206,7 +206,7 @@ class Evaluation {
       case Op::kOr:
         return junction(n);
       case Op::kConditional: {
-        const Value condition = (*this)(n.args[0]);
+        Value condition = (*this)(n.args[0]);
         if (failed(condition)) return condition;
         const bool* yes = get<bool>(condition);
         return yes ? (*this)(n.args[*yes ? 1 : 2]) : no_overload();
@@ -245,7 +245,7 @@ class Evaluation {
   }
 
   Value comprehension(const Node& n) {
-    const Value range = (*this)(n.args[0]);
+    Value range = (*this)(n.args[0]);
     if (failed(range)) return range;
     const ValueList* list = get<ValueList>(range);
     if (!list) return fail("got '" + std::string(type_name(range)) + "', expected iterable type");
@@ -571,32 +571,32 @@ class Evaluation {
     }
     switch (n.op) {
       case Op::kIndex:
-        return select(a, *b, false);
+        return select(a, second, false);
       case Op::kNot:
         return get<bool>(a) ? Value(!*get<bool>(a)) : no_overload();
       case Op::kNegate:
         if (get<int64_t>(a)) return integer_arithmetic(Op::kSubtract, 0, *get<int64_t>(a));
         return get<double>(a) ? Value(-*get<double>(a)) : no_overload();
       case Op::kEqual:
-        return equal(a, *b);
+        return equal(a, second);
       case Op::kNotEqual: {
         // What cannot be compared is unlike.
-        const Value same = equal(a, *b);
+        const Value same = equal(a, second);
         return !get<bool>(same) || !*get<bool>(same);
       }
       case Op::kLess:
       case Op::kLessEqual:
       case Op::kGreater:
       case Op::kGreaterEqual:
-        return compare(n.op, a, *b);
+        return compare(n.op, a, second);
       case Op::kIn:
-        return contains(*b, a);
+        return contains(second, a);
       case Op::kAdd:
       case Op::kSubtract:
       case Op::kMultiply:
       case Op::kDivide:
       case Op::kModulo:
-        return arithmetic(n.op, a, *b);
+        return arithmetic(n.op, a, second);
       case Op::kSize:
         return size(a);
       default:

@@ -340,7 +340,7 @@ class Lexer {
     return t;
   }
 
-  Token read_number(Token t) {
+  Token read_number(const Token& t) {
     size_t end = pos_;
     const auto digits = [&] {
       const size_t from = end;
