@@ -114,7 +114,7 @@ Error Sync::run() {
   status_.collision_count = collisions;
   status_.conditions = set_.status.conditions;
 
-  const Error result = update();
+  Error result = update();
   if (result.is_pending()) return result;
 
   const int32_t n = replicas_of(set_);

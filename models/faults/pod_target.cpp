@@ -90,6 +90,7 @@ std::vector<NodeIndex> target_nodes(const FaultContext& context, const FaultTarg
 std::string node_names(const FaultContext& context, const std::vector<NodeIndex>& of) {
   if (of.empty()) return "no node";
   std::vector<std::string_view> names;
+  names.reserve(of.size());
   for (const NodeIndex n : of) names.push_back(context.fleet.spec(n).name);
   return list("node", "nodes", names);
 }
