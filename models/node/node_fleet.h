@@ -248,7 +248,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   bool finished(const PodRuntime& pod) const;
   void try_start(sim::World& world, uint32_t p, uint32_t c);
   void start_failed(sim::World& world, uint32_t p, uint32_t c, std::string_view reason,
-                    std::string message);
+                    std::string_view message);
   void relist_soon(sim::World& world, uint32_t p);
   sim::SimTime next_relist(const sim::World& world, NodeIndex n) const;
   void terminate(sim::World& world, uint32_t p, sim::Duration grace);
@@ -256,7 +256,7 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void sigterm(sim::World& world, uint32_t c);
   void continue_termination(sim::World& world, uint32_t p);
   void finish_pod(sim::World& world, uint32_t p);
-  void end_pod(sim::World& world, uint32_t p, std::string_view reason, std::string message,
+  void end_pod(sim::World& world, uint32_t p, std::string_view reason, std::string_view message,
                sim::Duration grace);
   void release(PodRuntime& pod);
   const api::Container& spec_of(const ContainerRuntime& c) const;

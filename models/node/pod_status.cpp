@@ -317,7 +317,7 @@ void NodeFleet::fill_conditions(const sim::World& world, const PodRuntime& pod,
   std::vector<api::PodCondition> conditions;
   conditions.reserve(5);
   const auto add = [&](std::string_view type, size_t i, std::string_view reason,
-                       std::string message) {
+                       std::string_view message) {
     const bool on = pod.conditions.status[i];
     api::PodCondition c;
     c.type = texts_(type);

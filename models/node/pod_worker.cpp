@@ -755,7 +755,7 @@ void NodeFleet::try_start(sim::World& world, uint32_t p, uint32_t slot) {
 }
 
 void NodeFleet::start_failed(sim::World&, uint32_t p, uint32_t slot, std::string_view reason,
-                             std::string message) {
+                             std::string_view message) {
   Setbacks& setbacks = containers_[slot].setbacks.edit();
   setbacks.next_reason = reason;
   setbacks.next_message = message;
@@ -902,8 +902,8 @@ void NodeFleet::sigterm(sim::World& world, uint32_t slot) {
   tell_container(world, slot, ContainerChange::kTerminating);
 }
 
-void NodeFleet::end_pod(sim::World& world, uint32_t p, std::string_view reason, std::string message,
-                        Duration grace) {
+void NodeFleet::end_pod(sim::World& world, uint32_t p, std::string_view reason,
+                        std::string_view message, Duration grace) {
   PodRuntime& pod = pods_[p];
   Ending& ending = pod.ending.edit();
   ending.reason = reason;

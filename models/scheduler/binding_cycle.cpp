@@ -237,9 +237,9 @@ void Scheduler::send_binding(client::ControlContext& ctx, uint64_t id) {
 
 void Scheduler::bound(client::ControlContext& ctx, Binding b, const client::Outcome& outcome) {
   if (!outcome.ok()) {
-    return give_up(ctx, std::move(b),
-                   Status::error(fmt::format("running Bind plugin \"{}\": {}", b.binder,
-                                             outcome.message.view())));
+    const Status why = Status::error(
+        fmt::format("running Bind plugin \"{}\": {}", b.binder, outcome.message.view()));
+    return give_up(ctx, std::move(b), why);
   }
   const PodInfo& pod = *b.assumed;
   cluster_.finish_binding(pod.uid());
