@@ -80,6 +80,7 @@ std::string rejection_histogram(size_t all_nodes, const NodeStatuses& statuses,
     statuses.absent.for_each_reason([&](const api::Str& r) { counts[r.view()] += absent; });
   }
   std::vector<std::string> lines;
+  lines.reserve(counts.size());
   for (const auto& [reason, count] : counts) lines.push_back(fmt::format("{} {}", count, reason));
   std::sort(lines.begin(), lines.end());
   for (size_t i = 0; i < lines.size(); ++i) out += (i ? ", " : " ") + lines[i];
@@ -143,7 +144,7 @@ Profile::Profile(std::string scheduler_name, const Registry& registry,
     if (!known) {
       plugins_.push_back(registry.entries()[static_cast<size_t>(id)].make(config, cluster));
       plugins_.back()->set_id(id);
-      weights_[static_cast<size_t>(id)] = plugins.weight(name);
+      weights_[static_cast<uint8_t>(id)] = plugins.weight(name);
     }
     return id;
   };

@@ -788,7 +788,7 @@ Traffic add_traffic(sim::World& world, sim::ComponentRef<apiserver::ApiServer> s
   proxy.server = server;
   proxy.fleet = fleet;
   proxy.proxy = options.proxy;
-  out.proxy = world.add<ServiceProxy>(std::move(proxy));
+  out.proxy = world.add<ServiceProxy>(proxy);
   out.engine =
       world.add<RequestEngine>(RequestEngine::Options{fleet, out.proxy, std::move(options)});
   RequestEngine& engine = world.get(out.engine);

@@ -383,7 +383,7 @@ Status PodTopologySpread::pre_score(Cycle& cycle, const NodeList& nodes) {
       for (size_t k = 0; k < nodes.size(); ++k) {
         const uint32_t slot = nodes.slot(k);
         if (d.any_ignored && d.ignored[slot]) continue;
-        uint8_t& seen = seen_values_[static_cast<size_t>(values[slot] + 1)];
+        uint8_t& seen = seen_values_[static_cast<size_t>(int64_t{values[slot]} + 1)];
         domains += seen ? 0 : 1;
         seen = 1;
       }

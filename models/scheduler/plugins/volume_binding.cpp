@@ -128,7 +128,7 @@ struct VolumeBinding::Data final : CycleDataOf<Data> {
 
 VolumeBinding::Claim VolumeBinding::claim(const client::ControlContext& ctx, std::string_view ns,
                                           std::string_view name) const {
-  const Claim stored =
+  Claim stored =
       ctx.cache(api::Kind::PersistentVolumeClaim).get_ref<PersistentVolumeClaim>(ns, name);
   if (!stored || assumed_claims_.empty()) return stored;
   const auto it = assumed_claims_.find(key_of(*stored));
@@ -139,7 +139,7 @@ VolumeBinding::Claim VolumeBinding::claim(const client::ControlContext& ctx, std
 
 VolumeBinding::Volume VolumeBinding::volume(const client::ControlContext& ctx,
                                             std::string_view name) const {
-  const Volume stored = ctx.cache(api::Kind::PersistentVolume).get_ref<PersistentVolume>("", name);
+  Volume stored = ctx.cache(api::Kind::PersistentVolume).get_ref<PersistentVolume>("", name);
   if (!stored || assumed_volumes_.empty()) return stored;
   const auto it = assumed_volumes_.find(stored->metadata.name);
   const bool current = it != assumed_volumes_.end() &&
@@ -425,7 +425,7 @@ Status VolumeBinding::pre_bind(client::ControlContext& ctx, const PodInfo& pod,
     step->wait = kPollPeriod;
     return Status(Code::kWait);
   }
-  const Status s = check_bindings(ctx, pod, node, p.volumes);
+  Status s = check_bindings(ctx, pod, node, p.volumes);
   if (s.ok()) {
     // Whatever was assumed is in the API by now.
     restore(p.volumes, 0);
