@@ -466,7 +466,7 @@ class Analyst {
                                              {"pods", "Pod", true},
                                              {"services", "Service", true}}};
     constexpr size_t kMaxRows = 200;
-    const api::Time now = f_.epoch + api::Duration::nanos(static_cast<int64_t>(f_.end * 1e9 + 0.5));
+    const api::Time now = f_.epoch + api::Duration::nanos(nearest_integer(f_.end * 1e9));
     for (const Wanted& w : kWanted) {
       std::vector<api::ObjectRef> objects = f_.final_state.list(w.kind);
       if (objects.empty()) continue;

@@ -20,7 +20,7 @@ std::string mark_id(std::string_view list, size_t position) {
 std::string span_text(double seconds) {
   const double step = seconds >= 10 ? 1 : seconds >= 1 ? 0.1 : 0.001;  // as exact as is of use
   const double rounded = std::floor(seconds / step + 0.5) * step;
-  return format_duration(sim::Duration::nanos(static_cast<int64_t>(rounded * 1e9 + 0.5)));
+  return format_duration(sim::Duration::nanos(nearest_integer(rounded * 1e9)));
 }
 
 std::string ms_text(double ms) {
@@ -425,6 +425,7 @@ class Storyteller {
           static_cast<double>(b.ok + b.failed) / std::max(10.0, b.width);
     }
     std::vector<double> sorted;
+    sorted.reserve(rates.size());
     for (const auto& [bin, rate] : rates) sorted.push_back(rate);
     std::sort(sorted.begin(), sorted.end());
     if (sorted.empty()) return 0;
@@ -437,7 +438,9 @@ class Storyteller {
   static std::optional<double> back_under(const ServiceFacts& s, double from, double until,
                                           double bound_ms) {
     int good = 0;
-    for (double t = std::floor(from / 10) * 10 + 10; t < until; t += 10) {
+    const auto first = static_cast<int64_t>(std::floor(from / 10)) + 1;
+    for (int64_t tens = first; static_cast<double>(tens) * 10 < until; ++tens) {
+      const double t = static_cast<double>(tens) * 10;
       const double p99 = percentile_ms(s, 0.99, t, std::min(until, t + 10));
       if (std::isnan(p99)) continue;
       good = p99 <= bound_ms ? good + 1 : 0;

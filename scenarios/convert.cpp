@@ -53,7 +53,7 @@ node::AppRule convert_app(const LoadedScenario& s, const spec::AppSpec& app) {
   b->leak_per_second = value_or(app.memory_leak_per_second, 0);
   if (!app.run_for.empty()) b->run_for = distribution(app.run_for);
   b->exit_code = app.exit_code;
-  b->crash_per_mille = static_cast<int32_t>(share(app.crash_probability) * 1000 + 0.5);
+  b->crash_per_mille = static_cast<int32_t>(nearest_integer(share(app.crash_probability) * 1000));
   b->crash_after = distribution(app.crash_after);
   b->crash_code = app.crash_code.value_or(1);
   b->shutdown = distribution(app.shutdown);
@@ -125,7 +125,7 @@ cloud::Cloud::Options convert_cloud(const LoadedScenario& s,
     pool.type.disk_bytes = value_or(p.disk, pool.type.disk_bytes);
     pool.type.max_pods = p.max_pods.value_or(pool.type.max_pods);
     pool.type.devices = p.devices;
-    pool.type.price_per_hour_micros = static_cast<int64_t>(number(p.price_per_hour) * 1e6 + 0.5);
+    pool.type.price_per_hour_micros = nearest_integer(number(p.price_per_hour) * 1e6);
     pool.region = p.region;
     if (!p.zones.empty()) pool.zones.assign(p.zones.begin(), p.zones.end());
     pool.initial = p.count.value_or(0);
@@ -242,7 +242,7 @@ std::vector<faults::FaultSpec> convert_faults(const LoadedScenario& s) {
       fault.duration = duration_or_zero(f.zone_outage->duration);
     } else if (f.traffic_spike) {
       fault.kind = "traffic_spike";
-      fault.factor_per_mille = static_cast<int64_t>(number(f.traffic_spike->factor) * 1000 + 0.5);
+      fault.factor_per_mille = nearest_integer(number(f.traffic_spike->factor) * 1000);
       fault.duration = duration_or_zero(f.traffic_spike->duration);
       fault.ramp = duration_or_zero(f.traffic_spike->ramp_up);
       fault.target.traffic = f.traffic_spike->traffic;

@@ -15,7 +15,7 @@ namespace mainspring::scenarios {
 namespace {
 
 std::string span(double seconds) {
-  return format_duration(sim::Duration::nanos(static_cast<int64_t>(seconds * 1e9 + 0.5)));
+  return format_duration(sim::Duration::nanos(nearest_integer(seconds * 1e9)));
 }
 
 struct Window {

@@ -318,7 +318,7 @@ class ScenarioReader {
   void override_fields(const std::vector<std::pair<std::string, std::string>>& overrides) {
     const uint16_t command_line = overrides.empty() ? file_ : diagnostics_.add_file("--set");
     for (const auto& [where, value] : overrides) {
-      mix(sim::hash64(where + "=" + value));
+      mix(sim::hash64(fmt::format("{}={}", where, value)));
       const std::vector<Json> values = api::read_documents(value, command_line, &diagnostics_);
       if (!set_path(tree_, where, values.empty() ? Json() : values.front())) {
         diagnostics_.error(api::Position(command_line, 1, 1), "",

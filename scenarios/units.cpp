@@ -54,6 +54,8 @@ std::optional<int64_t> parse_bandwidth(std::string_view text) {
   return quantity->value();
 }
 
+int64_t nearest_integer(double x) { return static_cast<int64_t>(std::floor(x + 0.5)); }
+
 std::string format_duration(sim::Duration d) {
   if (d < sim::Duration()) return "-" + format_duration(-d);
   const int64_t ms = d.ns() / 1'000'000;

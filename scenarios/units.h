@@ -19,6 +19,8 @@ std::optional<int64_t> parse_probability(std::string_view text);
 std::optional<double> parse_number(std::string_view text);
 // "100MB/s", "1Gi/s", "25000000": bytes per second.
 std::optional<int64_t> parse_bandwidth(std::string_view text);
+// The nearest integer; halves go up.
+int64_t nearest_integer(double x);
 // "2m3s", "45s", "1h5m", "350ms": how durations are shown.
 std::string format_duration(sim::Duration d);
 

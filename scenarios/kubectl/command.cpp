@@ -132,6 +132,7 @@ std::optional<KubectlCommand> parse_kubectl(std::string_view line, std::string& 
   const VerbInfo* verb = find_verb(command.verb);
   if (!verb) {
     std::vector<std::string_view> names;
+    names.reserve(std::size(kVerbs));
     for (const VerbInfo& v : kVerbs) names.push_back(v.verb);
     error = fmt::format("unknown kubectl command \"{}\"", command.verb);
     const std::string_view near = api::nearest(command.verb, names);

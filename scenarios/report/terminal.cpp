@@ -94,9 +94,9 @@ class Summary {
     if (missing > 0) text.append(static_cast<size_t>(missing), ' ');
     return text;
   }
-  static std::string pad_left(std::string text, int width) {
-    const int missing = width - display_width(text);
-    return std::string(static_cast<size_t>(std::max(0, missing)), ' ') + text;
+  static std::string pad_left(std::string_view text, int width) {
+    std::string out(static_cast<size_t>(std::max(0, width - display_width(text))), ' ');
+    return out.append(text);
   }
 
   void line(std::string_view text = "") {
