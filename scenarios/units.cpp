@@ -43,7 +43,7 @@ std::optional<int64_t> parse_probability(std::string_view text) {
     value = parse_number(text);
   }
   if (!value || *value > 1) return std::nullopt;
-  return static_cast<int64_t>(*value * 1e9 + 0.5);
+  return nearest_integer(*value * 1e9);
 }
 
 std::optional<int64_t> parse_bandwidth(std::string_view text) {

@@ -211,7 +211,8 @@ double Distribution::mean() const {
       return p[0] * sim::exp(log_gamma(1.0 + 1.0 / p[1]));
     case Kind::kZipf: {
       double weights = 0.0, sum = 0.0;
-      for (double k = p[0]; k >= 1.0; k -= 1.0) {  // the small terms first
+      for (auto n = static_cast<int64_t>(p[0]); n >= 1; --n) {  // the small terms first
+        const auto k = static_cast<double>(n);
         const double weight = zipf_density(k, p[1]);
         weights += weight;
         sum += k * weight;
