@@ -351,7 +351,7 @@ struct Journal::Impl {
     if (storage == JournalStorage::kDigestOnly) return;
     const std::string encoded = encode(trail.back(), false);
     char* const p = room(encoded.size());
-    std::memcpy(p, encoded.data(), encoded.size());
+    std::copy(encoded.begin(), encoded.end(), p);
     chunks.back().size += encoded.size();
     tail_hashed = chunks.back().size;
   }
