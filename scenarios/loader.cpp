@@ -225,19 +225,15 @@ void find_device_extras(const Json& tree, std::set<std::string>* found) {
   }
 }
 
-bool is_of_devices(api::Kind kind) {
-  return kind == api::Kind::ResourceClaim || kind == api::Kind::ResourceClaimTemplate ||
-         kind == api::Kind::ResourceSlice || kind == api::Kind::DeviceClass;
-}
-
 }  // namespace
 
 std::vector<std::string> notes_on_kept_parts(const std::vector<api::ObjectRef>& objects) {
   std::map<std::string, int> kept;
   std::set<std::string> extras;
   for (const api::ObjectRef& o : objects) {
-    if (!api::kind_info(*o).simulated) ++kept[std::string(api::kind_name_of(*o))];
-    if (is_of_devices(o->kind)) find_device_extras(api::encode(*o)["spec"], &extras);
+    const api::KindInfo& info = api::kind_info(*o);
+    if (!info.simulated) ++kept[std::string(api::kind_name_of(*o))];
+    if (info.group == "resource.k8s.io") find_device_extras(api::encode(*o)["spec"], &extras);
   }
   std::vector<std::string> notes;
   std::string text;
@@ -245,11 +241,9 @@ std::vector<std::string> notes_on_kept_parts(const std::vector<api::ObjectRef>& 
     text += fmt::format("{}{} ({})", text.empty() ? "kept, not simulated: " : ", ", kind, n);
   }
   if (!text.empty()) notes.push_back(std::move(text));
-  text.clear();
-  for (const std::string& field : extras) {
-    text += (text.empty() ? "" : ", ") + field;
+  if (!extras.empty()) {
+    notes.push_back(fmt::format("kept, without effect on devices: {}", fmt::join(extras, ", ")));
   }
-  if (!text.empty()) notes.push_back("kept, without effect on devices: " + text);
   return notes;
 }
 

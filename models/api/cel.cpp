@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "models/api/cel_program.h"
+#include "models/api/text.h"
 #include "models/api/types/all.h"
 
 // Evaluation, as interpreter/ and common/types/ of cel-go v0.26 and apiserver/pkg/cel/library of
@@ -110,10 +111,10 @@ Value integer_arithmetic(Op op, int64_t a, int64_t b) {
 }
 
 Value in_ascii(const Str& text, bool upper) {
+  if (!upper) return Str(to_lower(text));
   std::string out = text.str();
   for (char& c : out) {
-    if (upper && c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-    if (!upper && c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
   return Str(out);
 }

@@ -66,6 +66,17 @@ std::string_view kind_name_of(const Object& object) {
   return u ? u->kind_name.view() : kind_info(object).name;
 }
 
+void copy_status(const Object& from, Object& to) {
+  if (const auto set = kind_info(to).set_status) set(to, &from);
+}
+void clear_status(Object& object) {
+  if (const auto set = kind_info(object).set_status) set(object, nullptr);
+}
+
+std::string namespaced_name(const Object& object) {
+  return object.metadata.namespace_.str() + '/' + object.metadata.name.str();
+}
+
 uint64_t version_of(const Object& object) {
   const std::string_view text = object.metadata.resource_version.view();
   uint64_t n = 0;

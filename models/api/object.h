@@ -118,6 +118,10 @@ struct KindInfo {
   Ref<Object> (*make)() = nullptr;
   Ref<Object> (*clone)(const Object&) = nullptr;
   bool (*equal)(const Object&, const Object&) = nullptr;
+  // Of kinds that have a status, null for others: whether the specs are equal, and taking over
+  // another object's status (without one, its zero value).
+  bool (*equal_spec)(const Object&, const Object&) = nullptr;
+  void (*set_status)(Object& to, const Object* from) = nullptr;
 };
 
 const KindInfo& kind_info(Kind kind);
@@ -135,6 +139,12 @@ const KindInfo* kind_by_resource(std::string_view resource);
 // "apps/v1" and "Deployment", also of unstructured objects.
 std::string_view api_version_of(const Object& object);
 std::string_view kind_name_of(const Object& object);
+// Takes over the status of another object of the same kind, or sets it to its zero value; nothing
+// where the kind has none.
+void copy_status(const Object& from, Object& to);
+void clear_status(Object& object);
+// "namespace/name".
+std::string namespaced_name(const Object& object);
 // metadata.resourceVersion as the number that this API server makes it of; 0 if there is none.
 uint64_t version_of(const Object& object);
 

@@ -7,6 +7,7 @@
 
 #include "models/api/cel.h"
 #include "models/api/quantity.h"
+#include "models/api/text.h"
 #include "models/api/types/all.h"
 #include "models/api/types/hooks.h"
 #include "models/api/validate_context.h"
@@ -66,11 +67,7 @@ void check_unique(std::string_view field, const List<T>& list, Name name, Valida
 void check_driver(std::string_view field, const Str& name, ValidateContext& c) {
   if (name.empty()) return;  // required, which the schema says
   check_length(field, name, kMaxDriverName, c);
-  std::string lower = name.str();
-  for (char& ch : lower) {
-    if (ch >= 'A' && ch <= 'Z') ch = static_cast<char>(ch - 'A' + 'a');
-  }
-  c.check(field, name, check_dns_subdomain(lower));
+  c.check(field, name, check_dns_subdomain(to_lower(name)));
 }
 
 void check_identifier(std::string_view field, std::string_view id, ValidateContext& c) {

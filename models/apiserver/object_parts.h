@@ -6,10 +6,6 @@
 
 namespace mainspring::apiserver {
 
-// Sets the status to its zero value.
-void clear_status(api::Object& object);
-// Takes over the status of another object of the same kind.
-void copy_status(const api::Object& from, api::Object& to);
 // What a strategic merge of the status keeps: conditions of `old` that `next` does not name, by
 // type, and the claims that were made for a pod. Pods and nodes.
 void merge_status(const api::Object& old, api::Object& next);

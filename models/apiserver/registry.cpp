@@ -328,7 +328,7 @@ Outcome Registry::create(Transaction& tx, const Request& r) {
   meta.deletion_timestamp = api::Time();
   meta.deletion_grace_period_seconds.reset();
   meta.generation = info.tracks_generation ? 1 : 0;
-  if (info.has_status && r.kind != api::Kind::Node) clear_status(*o);
+  if (info.has_status && r.kind != api::Kind::Node) api::clear_status(*o);
   api::set_defaults(*o);
   if (!admit_create(tx, *o, out)) return out;
   std::vector<api::FieldError> errors = api::validate(*o);
@@ -547,7 +547,7 @@ Outcome Registry::update(Transaction& tx, const Request& r) {
   if (!found) return out;
   const api::Object& old = **found;
   api::Ref<api::Object> next = api::clone(*r.body);
-  if (api::kind_info(old).has_status) copy_status(old, *next);
+  api::copy_status(old, *next);
   api::set_defaults(*next);
   return commit(tx, *found, next, false);
 }
@@ -558,7 +558,7 @@ Outcome Registry::update_status(Transaction& tx, const Request& r) {
   if (!found) return out;
   const api::Object& old = **found;
   api::Ref<api::Object> next = api::clone(old);
-  copy_status(*r.body, *next);
+  api::copy_status(*r.body, *next);
   // The Deployment's status strategy keeps spec and labels only: its controller writes the
   // revision annotation together with the status (pkg/registry/apps/deployment/strategy.go).
   if (r.verb == Verb::kUpdateStatus && next->kind == api::Kind::Deployment) {
@@ -593,10 +593,10 @@ Outcome Registry::patch(Transaction& tx, const Request& r) {
   const bool status_only = r.verb == Verb::kPatchStatusJson;
   if (status_only) {
     api::Ref<api::Object> merged = api::clone(old);
-    copy_status(*next, *merged);
+    api::copy_status(*next, *merged);
     next = std::move(merged);
   } else {
-    if (api::kind_info(old).has_status) copy_status(old, *next);
+    api::copy_status(old, *next);
     api::set_defaults(*next);
   }
   return commit(tx, *found, next, status_only);

@@ -16,10 +16,6 @@ constexpr size_t kMaxResults = 32;  // resource.k8s.io/v1 AllocationResultsMaxSi
 constexpr int64_t kMaxSteps = 5'000'000;
 constexpr size_t kMaxSelectors = 10'000;
 
-std::string name_of(const api::ResourceClaim& claim) {
-  return claim.metadata.namespace_.str() + '/' + claim.metadata.name.str();
-}
-
 // A request, or an alternative of one.
 struct Request {
   api::Str name;
@@ -236,7 +232,7 @@ class Search {
       return fail(
           fmt::format("claim {}: number of requested devices {} exceeds the claim limit of "
                       "{}",
-                      name_of(claim), least, kMaxResults));
+                      api::namespaced_name(claim), least, kMaxResults));
     }
     constraints_.emplace_back();
     for (const api::DeviceConstraint& c : wants.constraints) {
@@ -244,7 +240,7 @@ class Search {
         return fail(
             fmt::format("claim {}, constraint #{}: empty constraint (unsupported constraint "
                         "type?)",
-                        name_of(claim), constraints_.back().size()));
+                        api::namespaced_name(claim), constraints_.back().size()));
       }
       constraints_.back().emplace_back(c);
     }
@@ -252,7 +248,7 @@ class Search {
   }
 
   bool read_request(RequestIndex key, RequestIndex selectors_key, Request request) {
-    const std::string claim = name_of(*claims_[key.claim]);
+    const std::string claim = api::namespaced_name(*claims_[key.claim]);
     RequestData data{std::move(request)};
     const auto it = state_.classes.find(data.request.device_class);
     if (it == state_.classes.end()) {
@@ -306,7 +302,7 @@ class Search {
       const std::string in_class = "class " + data.device_class->metadata.name.str();
       if (!selected(in_class, data.device_class->spec.selectors, c, yes)) return false;
       if (*yes) {
-        const std::string in_claim = "claim " + name_of(*claims_[key.claim]);
+        const std::string in_claim = "claim " + api::namespaced_name(*claims_[key.claim]);
         if (!selected(in_claim, *data.request.selectors, c, yes)) return false;
       }
       verdicts[candidate] = *yes ? Verdict::kYes : Verdict::kNo;
@@ -381,10 +377,11 @@ class Search {
     if (++steps_ > kMaxSteps) return Step::kError;
     if (!usable(data.request, candidates_[c], at.claim)) return Step::kNone;
     if (!take(at, data, c)) {
-      fail(fmt::format(
-          "claim {}, request {}: cannot add device {} because a claim constraint would "
-          "not be satisfied",
-          name_of(*claims_[at.claim]), data.request.name.view(), candidates_[c].id.text()));
+      fail(
+          fmt::format("claim {}, request {}: cannot add device {} because a claim constraint would "
+                      "not be satisfied",
+                      api::namespaced_name(*claims_[at.claim]), data.request.name.view(),
+                      candidates_[c].id.text()));
       return Step::kError;
     }
     // Kubernetes goes on with the first alternative, whichever it is at.

@@ -43,8 +43,6 @@ size_t nodes_to_find(size_t n, int32_t percentage) {
   return std::max(n * static_cast<size_t>(p) / 100, kMinNodes);
 }
 
-namespace {}  // namespace
-
 size_t pick_host(std::span<const int64_t> totals) {
   // When the heap is built, a root changes places with a child only if the child is greater, with
   // the left one unless the right one is greater still. So of the greatest totals that one rises
@@ -184,6 +182,10 @@ void Profile::index() {
       }
     }
   }
+  lack_pre_filter_ = {};
+  for (const auto& p : plugins_) {
+    if (!p->misses_pre_filter().empty() && !is_at(kPreFilter, *p)) lack_pre_filter_.insert(p->id());
+  }
   const auto filters = at(kFilter);
   prepared_to_filter_ = std::none_of(filters.begin(), filters.end(),
                                      [&](const Plugin* p) { return lacks_pre_filter(*p); });
@@ -192,10 +194,6 @@ void Profile::index() {
 bool Profile::is_at(Points point, const Plugin& plugin) const {
   const auto plugins = at(point);
   return std::find(plugins.begin(), plugins.end(), &plugin) != plugins.end();
-}
-
-bool Profile::lacks_pre_filter(const Plugin& plugin) const {
-  return !plugin.misses_pre_filter().empty() && !is_at(kPreFilter, plugin);
 }
 
 std::string_view Profile::plugin_name(PluginId id) const {
@@ -319,8 +317,8 @@ void Profile::run_remove_pod(Cycle& cycle, const PodInfo& pod, const NodeInfo& n
 
 Status Profile::run_filters(const Cycle& cycle, const NodeInfo& node) const {
   for (const Plugin* p : cycle.state->filters) {
-    Status s = prepared_to_filter_ || !lacks_pre_filter(*p) ? p->filter(cycle, node)
-                                                            : Status::error(p->misses_pre_filter());
+    Status s =
+        !lacks_pre_filter(*p) ? p->filter(cycle, node) : Status::error(p->misses_pre_filter());
     if (s.ok()) continue;
     if (!s.is_rejected()) {
       s = Status::error(fmt::format("running \"{}\" filter plugin: {}", p->name(), s.message()));

@@ -85,7 +85,9 @@ class Profile {
   // False for a score plugin that needs its PreScore and is not enabled there.
   bool prepared_to_score(const Plugin& plugin) const;
   // Whether the plugin builds on its PreFilter and is not enabled there.
-  bool lacks_pre_filter(const Plugin& plugin) const;
+  bool lacks_pre_filter(const Plugin& plugin) const {
+    return lack_pre_filter_.contains(plugin.id());
+  }
   // False where a filter plugin needs its PreFilter and is not enabled there: it errs.
   bool prepared_to_filter() const { return prepared_to_filter_; }
   std::span<Plugin* const> at(Points single_point) const;
@@ -129,6 +131,7 @@ class Profile {
   std::array<std::vector<PluginId>, kPointCount> order_;
   std::array<std::vector<Plugin*>, kPointCount> points_;
   bool prepared_to_filter_ = true;
+  PluginSet lack_pre_filter_;
 };
 
 // The least or greatest of some values, as `f` says of two: two at a time, so that one does not

@@ -28,24 +28,6 @@ Outcome failure(int16_t code, std::string_view reason, std::string_view message)
   return o;
 }
 
-template <class T>
-bool copy_status_of(const api::Object& from, api::Object& to) {
-  if (from.kind != T::kKind) return false;
-  api::as<T>(to).status = api::as<T>(from).status;
-  return true;
-}
-void copy_status(const api::Object& from, api::Object& to) {
-  copy_status_of<api::Deployment>(from, to) || copy_status_of<api::ReplicaSet>(from, to) ||
-      copy_status_of<api::Pod>(from, to) || copy_status_of<api::Node>(from, to) ||
-      copy_status_of<api::StatefulSet>(from, to) || copy_status_of<api::DaemonSet>(from, to) ||
-      copy_status_of<api::Job>(from, to) || copy_status_of<api::CronJob>(from, to) ||
-      copy_status_of<api::HorizontalPodAutoscaler>(from, to) ||
-      copy_status_of<api::PodDisruptionBudget>(from, to) ||
-      copy_status_of<api::Namespace>(from, to) || copy_status_of<api::ResourceQuota>(from, to) ||
-      copy_status_of<api::PersistentVolume>(from, to) ||
-      copy_status_of<api::PersistentVolumeClaim>(from, to) ||
-      copy_status_of<api::ResourceClaim>(from, to);
-}
 }  // namespace
 
 class FakeCluster::Context final : public client::ControlContext {
@@ -154,12 +136,12 @@ Outcome FakeCluster::write(const Request& r, const api::ObjectRef& old) {
       next = api::clone(*r.body);
       next->metadata.uid = old->metadata.uid;
       next->metadata.creation_timestamp = old->metadata.creation_timestamp;
-      copy_status(*old, *next);
+      api::copy_status(*old, *next);
       next->metadata.generation = old->metadata.generation + 1;
       break;
     case Verb::kUpdateStatus:
     case Verb::kPatchStatus:
-      copy_status(*r.body, *next);
+      api::copy_status(*r.body, *next);
       if (r.body->kind == api::Kind::Deployment) {
         next->metadata.annotations = r.body->metadata.annotations;
       }
@@ -167,7 +149,7 @@ Outcome FakeCluster::write(const Request& r, const api::ObjectRef& old) {
     case Verb::kPatchStatusJson: {
       const auto patched = api::apply_strategic_merge_patch(*old, r.patch, problems);
       if (!patched) return failure(422, "Invalid", "bad patch");
-      copy_status(*patched, *next);
+      api::copy_status(*patched, *next);
       break;
     }
     case Verb::kScale:

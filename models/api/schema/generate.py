@@ -549,6 +549,11 @@ def make_kind_table(schema):
         "  return clone(static_cast<const T&>(o));\n}\n"
         "template <class T>\nbool equal_objects(const Object& a, const Object& b) {\n"
         "  return static_cast<const T&>(a) == static_cast<const T&>(b);\n}\n"
+        "template <class T>\nbool equal_specs(const Object& a, const Object& b) {\n"
+        "  return as<T>(a).spec == as<T>(b).spec;\n}\n"
+        "template <class T>\nvoid set_status(Object& to, const Object* from) {\n"
+        "  if (from) {\n    as<T>(to).status = as<T>(*from).status;\n  } else {\n"
+        "    as<T>(to).status = {};\n  }\n}\n"
         "\n}  // namespace\n\n"
     )
     out.append(
@@ -581,6 +586,9 @@ def make_kind_table(schema):
             f".clone = &clone_object<{k.name}>",
             f".equal = &equal_objects<{k.name}>",
         ]
+        if k.status:
+            parts.append(f".equal_spec = &equal_specs<{k.name}>")
+            parts.append(f".set_status = &set_status<{k.name}>")
         out.append("    {" + ", ".join(parts) + "},\n")
     out.append("};\n\n}  // namespace mainspring::api\n")
     return "".join(out)

@@ -21,10 +21,6 @@ constexpr int64_t kMaxAlternatives = 8;
 constexpr int kMaxTries = 5;
 constexpr api::Duration kRetryPause = api::Duration::millis(10);
 
-std::string name_of(const api::Object& claim) {
-  return claim.metadata.namespace_.str() + '/' + claim.metadata.name.str();
-}
-
 // What the DRA package says where a claim cannot be found for the pod.
 std::string not_created(const api::Pod& pod) {
   return fmt::format("pod \"{}/{}\": ResourceClaim not created yet", pod.metadata.namespace_.view(),
@@ -122,16 +118,16 @@ Status DynamicResources::check_claim(const client::ControlContext& ctx,
     return {};
   }
   if (in_flight_.contains(claim.metadata.uid)) {
-    return Status::unresolvable(
-        fmt::format("resource claim {} is in the process of being allocated", name_of(claim)));
+    return Status::unresolvable(fmt::format(
+        "resource claim {} is in the process of being allocated", api::namespaced_name(claim)));
   }
   for (const api::DeviceRequest& r : claim.spec.devices.requests) {
     std::string why;
     if (r.exactly) {
       why = missing_class(ctx, r.exactly->device_class_name, r.name.str(), cycled);
     } else if (r.first_available.empty()) {
-      why = fmt::format("resource claim {}, request {}: unknown request type", name_of(claim),
-                        r.name.view());
+      why = fmt::format("resource claim {}, request {}: unknown request type",
+                        api::namespaced_name(claim), r.name.view());
     }
     for (const api::DeviceSubRequest& s : r.first_available) {
       if (r.exactly || !why.empty()) break;
@@ -373,7 +369,7 @@ Status DynamicResources::next_claim(const PodInfo& pod, Pending& p, PreBindStep*
 
 // The finalizer first, then the allocation and the reservation.
 Status DynamicResources::write_claim(const PodInfo& pod, Pending& p, PreBindStep* step) {
-  const std::string name = name_of(*p.newest);
+  const std::string name = api::namespaced_name(*p.newest);
   if (p.newest->metadata.deletion_timestamp) {
     forget(p, p.at);
     return Status::error(fmt::format("claim {} got deleted in the meantime", name));
@@ -418,7 +414,7 @@ Status DynamicResources::hear(client::ControlContext& ctx, const PodInfo& pod, P
     return Status(Code::kWait);
   }
   const client::Outcome& outcome = *step->outcome;
-  const std::string name = name_of(*p.newest);
+  const std::string name = api::namespaced_name(*p.newest);
   if (!outcome.ok() && outcome.conflict() && p.tries < kMaxTries && p.asked != Asked::kNewest) {
     ++p.tries;
     p.asked = Asked::kPause;

@@ -20,10 +20,6 @@ constexpr uint8_t kCapacityHint = 4;
 using api::PersistentVolume;
 using api::PersistentVolumeClaim;
 
-std::string key_of(const PersistentVolumeClaim& claim) {
-  return claim.metadata.namespace_.str() + "/" + claim.metadata.name.str();
-}
-
 // The nodes that a selector lets reach a volume: it sees their labels, not their names.
 struct Reach {
   bool everywhere = true;
@@ -131,7 +127,7 @@ VolumeBinding::Claim VolumeBinding::claim(const client::ControlContext& ctx, std
   Claim stored =
       ctx.cache(api::Kind::PersistentVolumeClaim).get_ref<PersistentVolumeClaim>(ns, name);
   if (!stored || assumed_claims_.empty()) return stored;
-  const auto it = assumed_claims_.find(key_of(*stored));
+  const auto it = assumed_claims_.find(api::namespaced_name(*stored));
   const bool current = it != assumed_claims_.end() &&
                        it->second->metadata.resource_version == stored->metadata.resource_version;
   return current ? it->second : stored;
@@ -349,7 +345,7 @@ Status VolumeBinding::reserve(Cycle& cycle, const PodInfo& pod, const NodeInfo& 
   for (const Claim& old : found->second.provisions) {
     api::Ref<PersistentVolumeClaim> c = api::clone(*old);
     c->metadata.annotations.set(api::kSelectedNode, node.name);
-    assumed_claims_[key_of(*c)] = c;
+    assumed_claims_[api::namespaced_name(*c)] = c;
     p.volumes.provisions.push_back(c);
   }
   pending_[pod.uid()] = std::move(p);
@@ -371,7 +367,7 @@ void VolumeBinding::restore(const PodVolumes& volumes, size_t from) {
     drop(assumed_volumes_, v->metadata.name, *v);
   }
   for (size_t i = std::max(from, bindings) - bindings; i < volumes.provisions.size(); ++i) {
-    drop(assumed_claims_, key_of(*volumes.provisions[i]), *volumes.provisions[i]);
+    drop(assumed_claims_, api::namespaced_name(*volumes.provisions[i]), *volumes.provisions[i]);
   }
 }
 
@@ -475,7 +471,7 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
         all_claims.get<PersistentVolumeClaim>(b.claim->metadata.namespace_, b.claim->metadata.name);
     if (!c) {
       return Status::error("failed to check binding: " +
-                           not_found("persistentvolumeclaims", key_of(*b.claim)));
+                           not_found("persistentvolumeclaims", api::namespaced_name(*b.claim)));
     }
     if (api::version_of(*b.volume) > api::version_of(*v)) return Status(Code::kWait);
     const std::string why = obstacle(*v, "failed to translate pv to csi: ");
@@ -491,7 +487,7 @@ Status VolumeBinding::check_bindings(const client::ControlContext& ctx, const Po
         all_claims.get<PersistentVolumeClaim>(wanted->metadata.namespace_, wanted->metadata.name);
     if (!c) {
       return Status::error("failed to check provisioning pvc: " +
-                           not_found("persistentvolumeclaims", key_of(*wanted)));
+                           not_found("persistentvolumeclaims", api::namespaced_name(*wanted)));
     }
     if (api::version_of(*wanted) > api::version_of(*c)) return Status(Code::kWait);
     const std::string_view name = c->metadata.name.view();

@@ -4,9 +4,7 @@
 
 #include <string>
 
-#include "models/api/diagnostics.h"
-#include "models/api/patch.h"
-#include "models/api/types/resource.h"
+#include "tests/support/resource_claims.h"
 
 namespace mainspring::conformance {
 
@@ -54,24 +52,10 @@ void answer_claim(const client::Request& request, const test::FakeControl& ctx,
     out->code = 404;
     return;
   }
-  api::Ref<ResourceClaim> next = api::clone(*stored);
-  switch (request.verb) {
-    case client::Verb::kUpdate:
-      next = api::clone(api::as<ResourceClaim>(*request.body));
-      next->status = stored->status;
-      break;
-    case client::Verb::kUpdateStatus:
-      next->status = api::as<ResourceClaim>(*request.body).status;
-      break;
-    case client::Verb::kPatchStatusJson: {
-      api::Diagnostics problems;
-      const auto patched = api::apply_strategic_merge_patch(*stored, request.patch, problems);
-      next->status = api::as<ResourceClaim>(*patched).status;
-      break;
-    }
-    default:
-      out->object = stored;
-      return;
+  const api::Ref<ResourceClaim> next = test::claim_after(request, *stored);
+  if (!next) {
+    out->object = stored;
+    return;
   }
   put(next);
   out->object = find(ctx, request.ns, request.name);
@@ -94,7 +78,7 @@ Json given_devices(const test::FakeControl& ctx) {
     if (claim.status.allocation) add_devices(*claim.status.allocation, &words);
     for (const auto& r : claim.status.reserved_for) words.push_back("for " + r.name.str());
     if (!words.empty()) {
-      out.set(claim.metadata.namespace_.str() + "/" + claim.metadata.name.str(), words);
+      out.set(api::namespaced_name(claim), words);
     }
   }
   return out;

@@ -8,8 +8,7 @@
 #include "models/api/types/apps.h"
 #include "models/api/types/core.h"
 #include "models/api/types/policy.h"
-#include "models/api/types/resource.h"
-#include "models/apiserver/object_parts.h"
+#include "tests/support/resource_claims.h"
 
 namespace mainspring::apiserver {
 namespace {
@@ -145,10 +144,11 @@ TEST_F(ApiServerTest, ErrorsAreWordedAsTheRealServerWordsThem) {
             "pods \"c\" is forbidden: no PriorityClass with name gold was found");
 }
 
-// A kind whose parts nobody listed would keep the status it was made with for ever.
+// A kind without it would keep the status it was made with for ever.
 TEST(ObjectParts, EveryStatusCanBeCopied) {
   for (const api::KindInfo& info : api::all_kinds()) {
     if (!info.has_status) continue;
+    ASSERT_TRUE(info.set_status) << info.name;
     const api::Ref<api::Object> object = info.make();
     clear_status(*object);
     copy_status(*object, *info.make());
@@ -160,12 +160,8 @@ TEST_F(ApiServerTest, AdminAccessToDevicesNeedsAMarkedNamespace) {
     auto claim = api::make<api::ResourceClaim>();
     claim->metadata.namespace_ = ns;
     claim->metadata.name = "all";
-    api::ExactDeviceRequest exactly;
-    exactly.device_class_name = "gpu";
-    exactly.admin_access = true;
-    api::DeviceRequest request;
-    request.name = "gpu";
-    request.exactly = exactly;
+    api::DeviceRequest request = test::gpu_request();
+    request.exactly.edit().admin_access = true;
     claim->spec.devices.requests = {request};
     return this->create(claim);
   };

@@ -6,6 +6,7 @@
 #include "models/api/claim_helpers.h"
 #include "models/api/pod_helpers.h"
 #include "tests/support/fake_cluster.h"
+#include "tests/support/resource_claims.h"
 
 namespace mainspring::controllers {
 namespace {
@@ -24,14 +25,8 @@ class ResourceClaims : public ::testing::Test {
     cluster.start();
   }
   static api::DeviceClaim one_gpu() {
-    api::ExactDeviceRequest exactly;
-    exactly.device_class_name = "gpu";
-    exactly.count = 1;
-    api::DeviceRequest request;
-    request.name = "gpu";
-    request.exactly = exactly;
     api::DeviceClaim claim;
-    claim.requests = {request};
+    claim.requests = {test::gpu_request()};
     return claim;
   }
   void put_template() {

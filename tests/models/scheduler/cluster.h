@@ -13,9 +13,9 @@
 #include "models/api/pod_helpers.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/core.h"
-#include "models/api/types/resource.h"
 #include "models/scheduler/scheduler.h"
 #include "tests/support/fake_control.h"
+#include "tests/support/resource_claims.h"
 
 namespace mainspring::test {
 
@@ -211,17 +211,8 @@ class Cluster {
       out->message = "the object has been modified";
       return;
     }
-    api::Ref<api::ResourceClaim> next = api::clone(api::as<api::ResourceClaim>(**found));
-    if (r.verb == client::Verb::kUpdate) {
-      next->metadata.finalizers = r.body->metadata.finalizers;
-    } else if (r.verb == client::Verb::kUpdateStatus) {
-      next->status = api::as<api::ResourceClaim>(*r.body).status;
-    } else if (r.verb == client::Verb::kPatchStatusJson) {
-      api::Diagnostics problems;
-      const auto patched = api::apply_strategic_merge_patch(*next, r.patch, problems);
-      next->status = api::as<api::ResourceClaim>(*patched).status;
-    }
-    if (r.verb != client::Verb::kGet) put_object(next);
+    const auto next = claim_after(r, api::as<api::ResourceClaim>(**found));
+    if (next) put_object(next);
     out->object = *ctx.cache(r.kind).find(r.ns, r.name);
   }
   template <class F>

@@ -50,14 +50,7 @@ api::Ref<ResourceClaim> make_claim(std::string_view name, int64_t count = 1) {
   claim->metadata.namespace_ = "default";
   claim->metadata.name = name;
   claim->metadata.uid = "uid-" + std::string(name);
-  api::ExactDeviceRequest exactly;
-  exactly.device_class_name = "gpu";
-  exactly.allocation_mode = "ExactCount";
-  exactly.count = count;
-  api::DeviceRequest request;
-  request.name = "gpu";
-  request.exactly = exactly;
-  claim->spec.devices.requests = {request};
+  claim->spec.devices.requests = {test::gpu_request(count)};
   return claim;
 }
 
