@@ -137,7 +137,7 @@ void EventQueue::enlarge(Lane& lane) { resize(lane, lane.ring.size() * 2, lane.r
 
 void EventQueue::begin_round(Lane& lane) {
   lane.first = lane.ring.data();
-  // A burst that is over does not keep its memory.
+  // Nor does a lane keep what it needed for a burst of which little is left.
   const size_t count = lane.count();
   if (count < lane.ring.size() / 8 && lane.ring.size() > kLargeRing) {
     resize(lane, lane.ring.size() / 4, count);
@@ -146,6 +146,11 @@ void EventQueue::begin_round(Lane& lane) {
 
 void EventQueue::begin_lane(uint32_t lane, const Event& event) {
   set_first(lane, lane_key(event, lane));
+}
+
+void EventQueue::end_lane(Lane& lane) {
+  // A burst that is over does not keep its memory.
+  if (lane.ring.size() > kLargeRing) resize(lane, kSmallRing, 0);
 }
 
 EventQueue::Source EventQueue::next_source() {

@@ -185,6 +185,8 @@ class EventQueue {
   void set_first(uint32_t lane, Key key);
   // Out of line: for a lane that held nothing.
   void begin_lane(uint32_t lane, const Event& event);
+  // Out of line: for a lane that holds nothing any more.
+  static void end_lane(Lane& lane);
   // The event that a handle of a lane names, if it is pending.
   const Event* find_on_lane(EventId id) const;
   // Brings a live key to the front of the heap and of the lanes; returns where the next event is.
@@ -290,6 +292,8 @@ inline EventId EventQueue::schedule(SimTime at, uint64_t cause, const EventPaylo
   if (++lane.first == lane.ring.data() + lane.ring.size()) [[unlikely]]
     begin_round(lane);
   set_first(lane_index, lane.empty() ? kNothing : lane_key(*lane.first, lane_index));
+  if (lane.empty()) [[unlikely]]
+    end_lane(lane);
 }
 
 // Takes the first event of a lane, if it is due.
