@@ -70,8 +70,17 @@ std::string rejection_histogram(size_t all_nodes, const NodeStatuses& statuses,
   std::string out = fmt::format("0/{} nodes are available:", all_nodes);
   if (!pre_filter_message.empty()) return out + fmt::format(" {}.", pre_filter_message);
   std::map<std::string_view, size_t> counts;
+  // Nodes in a row mostly say the same.
+  const api::Str* last = nullptr;
+  size_t* count_of_last = nullptr;
   for (const auto& [slot, status] : statuses.list) {
-    status.for_each_reason([&](const api::Str& r) { ++counts[r.view()]; });
+    status.for_each_reason([&](const api::Str& r) {
+      if (!last || !r.same(*last)) {
+        last = &r;
+        count_of_last = &counts[r.view()];
+      }
+      ++*count_of_last;
+    });
   }
   if (statuses.list.size() < all_nodes) {
     const size_t absent = all_nodes - statuses.list.size();

@@ -87,15 +87,6 @@ void NodeInfo::remove_at(size_t index) {
   pods.pop_back();
 }
 
-bool NodeInfo::remove_pod(const api::Str& uid) {
-  for (size_t i = 0; i < pods.size(); ++i) {
-    if (pods[i].pod->uid() != uid) continue;
-    remove_at(i);
-    return true;
-  }
-  return false;
-}
-
 bool ports_conflict(const std::vector<HostPort>& wanted, const std::vector<HostPort>& used) {
   for (const HostPort& w : wanted) {
     for (const HostPort& u : used) {

@@ -60,9 +60,7 @@ struct NodeInfo {
 
   void set_node(NodeRef n);
   void add_pod(PodInfoRef pod, LabelClass label_class, uint32_t state = 0);
-  // Swaps with the last pod. False if the pod is not here.
-  bool remove_pod(const api::Str& uid);
-  // The same, for the pod at an index of `pods`.
+  // Removes the pod at an index of `pods`; the last one takes its place.
   void remove_at(size_t index);
   // As if the pod at the index was removed and `pod`, which counts the same, was added.
   void replace_at(size_t index, PodInfoRef pod);

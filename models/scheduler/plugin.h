@@ -70,9 +70,10 @@ class CycleState {
   CycleState() = default;
   CycleState(const CycleState& o)
       : valid_(o.valid_), skip_filter(o.skip_filter), skip_score(o.skip_score), filters(o.filters) {
-    for (size_t i = 0; i < kMaxPlugins; ++i) {
-      if (o.valid_.contains(static_cast<PluginId>(i))) data_[i] = o.data_[i]->clone();
-    }
+    valid_.for_each([&](PluginId id) {
+      const auto slot = static_cast<uint8_t>(id);
+      data_[slot] = o.data_[slot]->clone();
+    });
   }
   CycleState& operator=(const CycleState&) = delete;
 

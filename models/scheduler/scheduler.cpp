@@ -438,20 +438,18 @@ bool Scheduler::may_remember(const Cycle& cycle) const {
          pod.pod->spec.node_name.empty() && pod.pod->spec.resource_claims.empty();
 }
 
-// Marks the nodes that are promised to pods which the cycle's pod must leave room for.
-bool Scheduler::mark_promised(const Cycle& cycle) {
-  std::vector<uint8_t>& promised = scratch_.promised;
+// The nodes that are promised to pods which the cycle's pod must leave room for.
+void Scheduler::find_promised(const Cycle& cycle) {
+  std::vector<size_t>& promised = scratch_.promised;
   promised.clear();
   queue_.nominator.for_each([&](const api::Str& name, std::span<const PodInfoRef> pods) {
     const bool counts = std::any_of(pods.begin(), pods.end(), [&](const PodInfoRef& p) {
       return p->priority >= cycle.info().priority && p->uid() != cycle.info().uid();
     });
     const NodeInfo* node = counts ? cluster_.find_node(name) : nullptr;
-    if (!node) return;
-    promised.resize(cluster_.slots());
-    promised[node->id] = 1;
+    if (node) promised.push_back(node->position);
   });
-  return !promised.empty();
+  std::sort(promised.begin(), promised.end());
 }
 
 namespace {
@@ -485,7 +483,7 @@ void Scheduler::extend(std::vector<Stretch>& stretches, size_t first, size_t las
 
 // Marks which nodes of the snapshot's list pass, from `first` on: the local filters by what is
 // remembered of them, the others (scratch_.others) asked for all nodes at once.
-void Scheduler::mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, bool promised, size_t first,
+void Scheduler::mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, size_t first,
                              std::span<uint8_t> marks) {
   const NodeList nodes(cluster_, cluster_.order().subspan(first, marks.size()));
   for (size_t k = 0; k < marks.size(); ++k) {
@@ -500,11 +498,12 @@ void Scheduler::mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, bool promised
     marks[k] = local == NodeVerdicts::kPasses ? 1 : 0;
   }
   for (const Plugin* p : scratch_.others) p->filter_all(cycle, nodes, marks);
-  for (size_t k = 0; promised && k < marks.size(); ++k) {
-    if (!scratch_.promised[nodes.slot(k)]) continue;
-    const Status s = cycle.profile.run_filters_with_nominated(cycle, nodes[k]);
+  const std::vector<size_t>& promised = scratch_.promised;
+  for (auto at = std::lower_bound(promised.begin(), promised.end(), first);
+       at != promised.end() && *at < first + marks.size(); ++at) {
+    const Status s = cycle.profile.run_filters_with_nominated(cycle, nodes[*at - first]);
     if (s.code() == Code::kError) cycle.state->erred = true;
-    marks[k] = s.ok() ? 1 : 0;
+    marks[*at - first] = s.ok() ? 1 : 0;
   }
 }
 
@@ -517,8 +516,13 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
   for (const Plugin* p : cycle.state->filters) {
     if ((p->local() & kFilter) == 0) others.push_back(p);
   }
-  const bool promised = mark_promised(cycle);
-  const bool simple = others.empty() && !promised;
+  const bool simple = others.empty();
+  find_promised(cycle);
+  // The first one from `index` on that is promised.
+  const auto next_promised = [&promised = scratch_.promised](size_t index) {
+    const auto at = std::lower_bound(promised.begin(), promised.end(), index);
+    return at == promised.end() ? SIZE_MAX : *at;
+  };
   const std::span<const uint32_t> list = cluster_.order();
 
   const size_t n = list.size();
@@ -539,14 +543,15 @@ bool Scheduler::find_remembered(Cycle& cycle, size_t profile, size_t wanted, Dec
       const size_t missing = wanted - d->feasible.size();
       if (simple) {
         const size_t first = index;
-        index = end_of_passing(e.filter, first, std::min(end, first + missing));
+        index =
+            end_of_passing(e.filter, first, std::min({end, first + missing, next_promised(first)}));
         if (index > first) {
           take(first, index);
           continue;
         }
       }
       const size_t count = simple ? 1 : std::min({end - index, missing + 1, marks.size()});
-      mark_passing(cycle, e, promised, index, std::span(marks).first(count));
+      mark_passing(cycle, e, index, std::span(marks).first(count));
       for (size_t k = 0; k < count;) {
         const size_t first = k;
         while (k < count && marks[k] == 0) ++k;

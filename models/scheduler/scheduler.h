@@ -207,7 +207,7 @@ class Scheduler final : public client::ControlLoop {
     std::vector<Stretch> stretches;  // of the feasible nodes in the list, if remembered
     std::vector<int64_t> scores;
     std::vector<uint32_t> restricted;
-    std::vector<uint8_t> promised;  // by slot of the node; empty: none
+    std::vector<size_t> promised;  // places of such nodes in the list, in order
     std::vector<const Plugin*> locals;
     std::vector<const Plugin*> others;
     std::vector<Preemption> preemptions;
@@ -241,9 +241,8 @@ class Scheduler final : public client::ControlLoop {
   bool find_feasible(Cycle& cycle, size_t profile, Decision* d);
   bool try_nominated(Cycle& cycle, Decision* d);
   bool may_remember(const Cycle& cycle) const;
-  bool mark_promised(const Cycle& cycle);
-  void mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, bool promised, size_t first,
-                    std::span<uint8_t> marks);
+  void find_promised(const Cycle& cycle);
+  void mark_passing(Cycle& cycle, NodeVerdicts::Entry& e, size_t first, std::span<uint8_t> marks);
   bool find_remembered(Cycle& cycle, size_t profile, size_t wanted, Decision* d);
   bool score_remembered(Cycle& cycle, const NodeList& nodes, Decision* d);
   void bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued, uint32_t node);

@@ -9,7 +9,6 @@
 #include <initializer_list>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "models/api/value.h"
 
@@ -35,6 +34,13 @@ class PluginSet {
   constexpr bool empty() const { return bits_ == 0; }
   constexpr size_t size() const { return static_cast<size_t>(std::popcount(bits_)); }
   constexpr void clear() { bits_ = 0; }
+  // Calls f(id) for every plugin of the set, by number.
+  template <class F>
+  constexpr void for_each(F&& f) const {
+    for (uint64_t left = bits_; left != 0; left &= left - 1) {
+      f(static_cast<PluginId>(std::countr_zero(left)));
+    }
+  }
   friend constexpr PluginSet operator|(PluginSet a, PluginSet b) {
     a.bits_ |= b.bits_;
     return a;
@@ -108,7 +114,7 @@ class [[nodiscard]] Status {
 
  private:
   api::Str reason_;
-  std::vector<api::Str> more_;
+  api::List<api::Str> more_;
   Code code_ = Code::kSuccess;
   PluginId plugin_ = kNoPlugin;
 };

@@ -21,10 +21,13 @@ api::Time start_time(const PodInfo& pod, api::Time now) {
 // their way to the node, change places: Kubernetes asks the clock for each, so that the one asked
 // first is always the older.
 void sort_by_importance(std::vector<PodInfoRef>* pods, api::Time now) {
-  std::stable_sort(pods->begin(), pods->end(), [&](const PodInfoRef& a, const PodInfoRef& b) {
+  const auto more_important = [&](const PodInfoRef& a, const PodInfoRef& b) {
     if (a->priority != b->priority) return a->priority > b->priority;
     return start_time(*a, now) < start_time(*b, now);
-  });
+  };
+  if (!std::is_sorted(pods->begin(), pods->end(), more_important)) {
+    std::stable_sort(pods->begin(), pods->end(), more_important);
+  }
   const auto started = [](const PodInfoRef& p) { return bool(p->pod->status.start_time); };
   for (auto first = pods->begin(); first != pods->end();) {
     const auto last = std::find_if(first, pods->end(), [&](const PodInfoRef& p) {
@@ -32,36 +35,6 @@ void sort_by_importance(std::vector<PodInfoRef>* pods, api::Time now) {
     });
     std::reverse(first, last);
     first = last == first ? last + 1 : last;
-  }
-}
-
-// Moves the pods whose eviction would violate a disruption budget to the front list.
-void split_by_budgets(const client::ControlContext& ctx, const std::vector<PodInfoRef>& pods,
-                      std::vector<PodInfoRef>* violating, std::vector<PodInfoRef>* fine) {
-  struct Budget {
-    const api::PodDisruptionBudget* pdb;
-    Selector selector;
-    int32_t allowed;
-  };
-  std::vector<Budget> budgets;
-  for (const api::ObjectRef& ref : ctx.cache(api::Kind::PodDisruptionBudget).list()) {
-    const auto& pdb = api::as<api::PodDisruptionBudget>(ref);
-    budgets.push_back({&pdb, Selector::of(pdb.spec.selector), pdb.status.disruptions_allowed});
-  }
-  for (const PodInfoRef& pod : pods) {
-    bool violated = false;
-    // A pod without labels matches no budget.
-    for (Budget& b : budgets) {
-      if (pod->labels().empty()) break;
-      if (b.pdb->metadata.namespace_ != pod->ns() || b.selector.empty() ||
-          !b.selector.matches(pod->labels())) {
-        continue;
-      }
-      // Already on its way out by the budget's leave.
-      if (b.pdb->status.disrupted_pods.contains(pod->pod->metadata.name)) continue;
-      if (--b.allowed < 0) violated = true;
-    }
-    (violated ? violating : fine)->push_back(pod);
   }
 }
 
@@ -161,12 +134,13 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
   if (!potential.empty()) {
     const size_t n = potential.size();
     const size_t wanted = candidates(n, args_);
+    Search search = begin_search(cycle.ctx);
     const size_t offset = cycle.ctx.random(queued.uid(), draws_++) % n;
     for (size_t i = 0; i < n; ++i) {
       const uint32_t slot = potential[(offset + i) % n];
       Candidate c;
       c.node = slot;
-      Status s = select_victims(cycle, cluster.node(slot), &c);
+      Status s = select_victims(cycle, cluster.node(slot), &search, &c);
       if (!s.ok()) {
         if (s.code() == Code::kError) errors.push_back(s.message());
         verdicts.list.emplace_back(slot, std::move(s));
@@ -201,45 +175,83 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
   return {};
 }
 
-Status DefaultPreemption::select_victims(Cycle& cycle, NodeInfo node, Candidate* out) const {
-  CycleState state(*cycle.state);
-  Cycle simulated = cycle;
-  simulated.state = &state;
-  const Profile& profile = cycle.profile;
-  const api::Time now = cycle.ctx.now();
-  std::vector<PodInfoRef> lower;
-  for (const NodeInfo::Entry& e : node.pods) {
+DefaultPreemption::Search DefaultPreemption::begin_search(const client::ControlContext& ctx) {
+  Search search;
+  for (const api::ObjectRef& ref : ctx.cache(api::Kind::PodDisruptionBudget).list()) {
+    const auto& pdb = api::as<api::PodDisruptionBudget>(ref);
+    search.budgets.push_back({.pdb = &pdb, .selector = Selector::of(pdb.spec.selector)});
+  }
+  return search;
+}
+
+// Parts the pods whose eviction would violate a disruption budget from the others.
+void DefaultPreemption::split_by_budgets(Search* search) {
+  search->violating.clear();
+  search->fine.clear();
+  for (Search::Budget& b : search->budgets) b.left = b.pdb->status.disruptions_allowed;
+  for (const PodInfoRef& pod : search->lower) {
+    bool violated = false;
+    // A pod without labels matches no budget.
+    for (Search::Budget& b : search->budgets) {
+      if (pod->labels().empty()) break;
+      if (b.pdb->metadata.namespace_ != pod->ns() || b.selector.empty() ||
+          !b.selector.matches(pod->labels())) {
+        continue;
+      }
+      // Already on its way out by the budget's leave.
+      if (b.pdb->status.disrupted_pods.contains(pod->pod->metadata.name)) continue;
+      if (--b.left < 0) violated = true;
+    }
+    (violated ? search->violating : search->fine).push_back(pod);
+  }
+}
+
+Status DefaultPreemption::select_victims(Cycle& cycle, const NodeInfo& original, Search* search,
+                                         Candidate* out) {
+  std::vector<PodInfoRef>& lower = search->lower;
+  lower.clear();
+  for (const NodeInfo::Entry& e : original.pods) {
     if (e.pod->priority < cycle.info().priority) lower.push_back(e.pod);
   }
   if (lower.empty()) {
     return Status::unresolvable("No preemption victims found for incoming pod");
   }
-  const auto remove = [&](const PodInfoRef& p) {
-    node.remove_pod(p->uid());
-    profile.run_remove_pod(simulated, *p, node);
+  CycleState state(*cycle.state);
+  Cycle simulated = cycle;
+  simulated.state = &state;
+  const Profile& profile = cycle.profile;
+  const api::Time now = cycle.ctx.now();
+  NodeInfo& node = search->node;
+  node = original;
+  const auto remove_at = [&](size_t index, const PodInfo& p) {
+    node.remove_at(index);
+    profile.run_remove_pod(simulated, p, node);
   };
-  for (const PodInfoRef& p : lower) remove(p);
+  for (const PodInfoRef& p : lower) {
+    const auto at = std::find_if(node.pods.begin(), node.pods.end(),
+                                 [&](const NodeInfo::Entry& e) { return e.pod == p; });
+    remove_at(static_cast<size_t>(at - node.pods.begin()), *p);
+  }
   Status s = profile.run_filters_with_nominated(simulated, node);
   if (!s.ok()) return s;
 
   sort_by_importance(&lower, now);
-  std::vector<PodInfoRef> violating;
-  std::vector<PodInfoRef> fine;
-  split_by_budgets(cycle.ctx, lower, &violating, &fine);
+  split_by_budgets(search);
+  out->victims.reserve(lower.size());
   // Spares as many as possible, the most important first; true if the pod can stay.
   const auto reprieve = [&](const PodInfoRef& p) {
     node.add_pod(p, kNoClass);
     profile.run_add_pod(simulated, *p, node);
     if (profile.run_filters_with_nominated(simulated, node).ok()) return true;
-    remove(p);
+    remove_at(node.pods.size() - 1, *p);
     out->victims.push_back(p);
     return false;
   };
-  for (const PodInfoRef& p : violating) {
+  for (const PodInfoRef& p : search->violating) {
     if (!reprieve(p)) ++out->violations;
   }
-  for (const PodInfoRef& p : fine) (void)reprieve(p);
-  if (!violating.empty() && !fine.empty()) sort_by_importance(&out->victims, now);
+  for (const PodInfoRef& p : search->fine) (void)reprieve(p);
+  if (!search->violating.empty() && !search->fine.empty()) sort_by_importance(&out->victims, now);
   if (out->victims.empty()) {
     return Status::error("expected at least one victim pod on node \"" + node.name.str() + "\"");
   }

@@ -8,9 +8,15 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "models/scheduler/plugin.h"
 #include "models/scheduler/plugin_args.h"
+#include "models/scheduler/selectors.h"
+
+namespace mainspring::api {
+struct PodDisruptionBudget;
+}
 
 namespace mainspring::scheduler {
 
@@ -50,7 +56,22 @@ class DefaultPreemption final : public PluginBase<DefaultPreemption> {
     int64_t violations = 0;
   };
   Status evaluate(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating);
-  Status select_victims(Cycle& cycle, NodeInfo node, Candidate* out) const;
+  // What the looks at one node after the other share, memory included.
+  struct Search {
+    struct Budget {
+      const api::PodDisruptionBudget* pdb;
+      Selector selector;
+      int32_t left = 0;  // of the disruptions it allows, on the node looked at
+    };
+    std::vector<Budget> budgets;
+    NodeInfo node;
+    std::vector<PodInfoRef> lower;
+    std::vector<PodInfoRef> violating;
+    std::vector<PodInfoRef> fine;
+  };
+  static Search begin_search(const client::ControlContext& ctx);
+  static void split_by_budgets(Search* search);
+  static Status select_victims(Cycle& cycle, const NodeInfo& node, Search* search, Candidate* out);
   static size_t best(const client::ControlContext& ctx, const std::vector<Candidate>& candidates);
 
   Args args_;
