@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
@@ -371,7 +373,7 @@ void check_resource_claims(const PodSpec& v, ValidateContext& c) {
         seen.insert(key);
         if (!names.contains(name)) {
           c.add(FieldError::Type::kNotFound, at("claims", k),
-                "Not found: \"" + name + "\": " + what_is_there);
+                fmt::format("Not found: \"{}\": {}", name, what_is_there));
         }
       }
     }

@@ -912,12 +912,12 @@ void Scheduler::start_preemption(client::ControlContext& ctx, Preemption plan, u
 bool Scheduler::clear_nomination(client::ControlContext& ctx, uint64_t job_id) {
   PreemptionJob& job = preemptions_.at(job_id);
   while (job.cleared < job.promised.size()) {
-    const PodInfo& p = *job.promised[job.cleared++];
-    const PodRef newest = ctx.cache(api::Kind::Pod).get_ref<api::Pod>(p.ns(), p.pod->metadata.name);
-    if (!newest || newest->status.nominated_node_name.empty()) continue;
+    // As the queue knew the pod: one that it only knows by its name has nothing to clear.
+    const api::Pod& pod = *job.promised[job.cleared++]->pod;
+    if (pod.status.nominated_node_name.empty()) continue;
     const api::Str none;
     job.outstanding = 1;
-    ctx.submit(status_patch(*newest, nullptr, &none),
+    ctx.submit(status_patch(pod, nullptr, &none),
                cookie(kPreempt, job_id << kVictimBits | kClearing));
     return true;
   }

@@ -89,6 +89,7 @@ def main() -> int:
         text = "".join(line + "\n" for line in bad[:20])
         done = subprocess.run(shrink, input=text, capture_output=True, text=True, check=False)
         out.write_text(done.stdout, encoding="utf-8")
+        print(done.stderr, end="")
         print(f"the smallest cases that still disagree: {out}")
     print(f"{a.count - len(bad)} agreed, {len(bad)} disagreed")
     return 1 if bad or wrong else 0

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "unsafe" // for go:linkname
+	"unsafe" // for go:linkname too
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,8 +113,10 @@ func (r *recorder) Eventf(_, _ runtime.Object, _, reason, _, _ string, _ ...any)
 
 func (r *recorder) WithLogger(klog.Logger) events.EventRecorderLogger { return r }
 
-func (r *recorder) nextStart() int {
-	return int(reflect.ValueOf(r.sched).Elem().FieldByName("nextStartNodeIndex").Int())
+// nextStart is where the scheduler keeps the place at which the next search starts.
+func (r *recorder) nextStart() *int {
+	field := reflect.ValueOf(r.sched).Elem().FieldByName("nextStartNodeIndex")
+	return (*int)(unsafe.Pointer(field.UnsafeAddr()))
 }
 
 // attach puts the recorder between the scheduler and its parts.
@@ -133,14 +135,18 @@ func (r *recorder) attach(s *scheduler.Scheduler) {
 	s.SchedulePod = func(ctx context.Context, f framework.Framework, state fwk.CycleState, pod *v1.Pod) (scheduler.ScheduleResult, error) {
 		r.decided = true
 		p := f.(*profile)
-		p.restricted, p.start = nil, r.nextStart()
+		p.restricted, p.start = nil, *r.nextStart()
 		result, err := schedule(ctx, f, state, pod)
 		if err == nil && p.restricted != nil && len(r.attempt.Scores) > 0 {
 			p.chooseAmongRestricted(&result)
 		}
 		r.attempt.Node = result.SuggestedHost
-		if fit, ok := err.(*framework.FitError); ok && !r.quiet {
+		fit, unfit := err.(*framework.FitError)
+		if unfit && !r.quiet {
 			r.noteDiagnosis(&fit.Diagnosis)
+		}
+		if err != nil && !unfit && p.restricted != nil {
+			err = p.endAmongRestricted(ctx, state, pod, err)
 		}
 		return result, err
 	}
@@ -216,7 +222,7 @@ func (r *recorder) scheduleOne(ctx context.Context, step int) *Attempt {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.attempt.NextStart = r.nextStart()
+	r.attempt.NextStart = *r.nextStart()
 	return r.attempt
 }
 
@@ -278,16 +284,38 @@ func (p *profile) RunScorePlugins(ctx context.Context, state fwk.CycleState, pod
 	return scores, status
 }
 
-// A list of nodes that comes from PreFilter's set has a random order. Here it is that of the names.
+// walk lists the nodes that PreFilter allows as the cycle looks at them. A list of nodes that comes
+// from PreFilter's set has a random order. Here it is that of the names.
+func (p *profile) walk() []fwk.NodeInfo {
+	var list []fwk.NodeInfo
+	for _, name := range sets.List(p.restricted) {
+		if node, err := p.SnapshotSharedLister().NodeInfos().Get(name); err == nil {
+			list = append(list, node)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	first := p.start % len(list)
+	return slices.Concat(list[first:], list[:first])
+}
+
+// endAmongRestricted settles which error of a filter ends the cycle, and after how many nodes.
+func (p *profile) endAmongRestricted(ctx context.Context, state fwk.CycleState, pod *v1.Pod, err error) error {
+	for i, node := range p.walk() {
+		if s := p.RunFilterPluginsWithNominatedPods(ctx, state, pod, node); s.Code() == fwk.Error {
+			nodes, _ := p.SnapshotSharedLister().NodeInfos().List()
+			*p.r.nextStart() = (p.start + i) % len(nodes)
+			return s.AsError()
+		}
+	}
+	return err // not of a filter
+}
+
 func (p *profile) chooseAmongRestricted(result *scheduler.ScheduleResult) {
-	list := sets.List(p.restricted)
-	list = slices.DeleteFunc(list, func(name string) bool {
-		_, err := p.SnapshotSharedLister().NodeInfos().Get(name)
-		return err != nil
-	})
 	place := map[string]int{}
-	for i, name := range list {
-		place[name] = (i - p.start%len(list) + len(list)) % len(list)
+	for i, node := range p.walk() {
+		place[node.Node().Name] = i
 	}
 	scores := p.r.attempt.Scores
 	slices.SortFunc(scores, func(a, b []any) int { return place[a[0].(string)] - place[b[0].(string)] })

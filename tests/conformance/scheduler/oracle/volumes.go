@@ -112,7 +112,7 @@ func (r *recorder) resume(w *waiter, step int) *Attempt {
 	if !r.failed {
 		r.attempt.Bound = w.node
 	}
-	r.attempt.NextStart = r.nextStart()
+	r.attempt.NextStart = *r.nextStart()
 	return r.attempt
 }
 
