@@ -295,6 +295,7 @@ void Scheduler::pod_deleted(client::ControlContext& ctx, const PodRef& pod) {
     move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = cached});
     return;
   }
+  if (!profile_for(*pod)) return;
   queue_.remove(*info);
   if (!pod->status.nominated_node_name.empty()) {
     move_all(ctx, {Resource::kAssignedPod, kDelete}, {.old_pod = info}, info->priority);
