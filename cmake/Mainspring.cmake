@@ -140,11 +140,14 @@ function(mainspring_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}")
 endfunction()
 
-# mainspring_bench(NAME LINKS target...): one Google Benchmark program from NAME.cpp. Not part of
-# `all`: the target `bench` builds them.
+# mainspring_bench(NAME [SOURCES file...] LINKS target...): one Google Benchmark program from
+# NAME.cpp, or the sources. Not part of `all`: the target `bench` builds them.
 function(mainspring_bench name)
-  cmake_parse_arguments(ARG "" "" "LINKS" ${ARGN})
-  add_executable(bench_${name} EXCLUDE_FROM_ALL ${name}.cpp)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  if(NOT ARG_SOURCES)
+    set(ARG_SOURCES ${name}.cpp)
+  endif()
+  add_executable(bench_${name} EXCLUDE_FROM_ALL ${ARG_SOURCES})
   add_dependencies(bench bench_${name})
   target_link_libraries(bench_${name} PRIVATE mainspring_flags ${ARG_LINKS}
                                               benchmark::benchmark_main)

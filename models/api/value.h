@@ -142,7 +142,8 @@ class Opt {
   // For writing: makes the value present (default-constructed) and unshared first.
   T& edit() {
     if (!box_ || !box_->refs.unique()) own();
-    return box_->value;
+    // The analyzer does not follow the count.
+    return box_->value;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
   }
   bool same(const Opt& o) const noexcept { return box_ == o.box_; }
   friend bool operator==(const Opt& a, const Opt& b) {
