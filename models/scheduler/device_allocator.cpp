@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "models/api/node_affinity.h"
 
@@ -14,76 +15,56 @@ constexpr size_t kMaxResults = 32;  // resource.k8s.io/v1 AllocationResultsMaxSi
 // Kubernetes gives up after 10 s (DynamicResourcesArgs.filterTimeout). A run cannot depend on the
 // speed of a machine; to look at this many devices takes about a second.
 constexpr int64_t kMaxSteps = 5'000'000;
-constexpr size_t kMaxSelectors = 10'000;
+
+// A device, by slice and its place there.
+struct DeviceRef {
+  uint32_t slice = 0;
+  uint32_t index = 0;
+  friend bool operator==(const DeviceRef&, const DeviceRef&) = default;
+};
 
 // A request, or an alternative of one.
 struct Request {
   api::Str name;
   api::Str parent;  // the request whose alternative it is
-  api::Str device_class;
+  std::string full_name;
+  api::Str class_name;
+  const api::DeviceClass* device_class = nullptr;  // null if there is none
   bool all = false;
-  int64_t count = 0;
   bool admin = false;
+  size_t claim = 0;
   const api::List<api::DeviceSelector>* selectors = nullptr;
+  std::shared_ptr<DeviceVerdicts> verdicts;  // of the class' selectors, then its own
+  std::shared_ptr<DeviceVerdicts> verdicts_for_all;
+  size_t devices = 0;             // how many are wanted
+  std::vector<DeviceRef> all_of;  // of a request for all, on the node at hand
 
-  explicit Request(const api::DeviceRequest& r) : name(r.name) { take(*r.exactly); }
+  explicit Request(const api::DeviceRequest& r) : name(r.name), full_name(r.name.str()) {
+    take(*r.exactly);
+  }
   Request(const api::DeviceRequest& r, const api::DeviceSubRequest& s)
-      : name(s.name), parent(r.name) {
+      : name(s.name), parent(r.name), full_name(r.name.str() + '/' + s.name.str()) {
+    if (parent.empty()) full_name = name.str();
     take(s);
   }
   bool alternative() const { return !parent.empty(); }
   const api::Str& base() const { return alternative() ? parent : name; }
-  std::string full_name() const {
-    return alternative() ? parent.str() + '/' + name.str() : name.str();
-  }
 
  private:
   template <class T>
   void take(const T& r) {
-    device_class = r.device_class_name;
+    class_name = r.device_class_name;
     all = r.allocation_mode == api::device_allocation_mode::kAll;
-    count = r.count;
+    devices = static_cast<size_t>(std::max<int64_t>(r.count, 0));
     selectors = &r.selectors;
     if constexpr (requires { r.admin_access; }) admin = r.admin_access.value_or(false);
   }
 };
 
-// A device of a pool that can be used.
-struct Candidate {
-  const DeviceSlice* slice = nullptr;
-  uint32_t index = 0;  // in the slice
-  DeviceId id;
-  bool allocated = false;         // by a claim that is none of the search's
-  std::vector<size_t> taken_for;  // claims of the search
-  const api::Device& device() const { return slice->spec().devices[index]; }
-};
-
-// Claim, request and alternative, by number.
-struct RequestIndex {
-  size_t claim = 0;
-  size_t request = 0;
-  size_t alternative = 0;
-  friend auto operator<=>(const RequestIndex&, const RequestIndex&) = default;
-};
-struct DeviceIndex : RequestIndex {
-  size_t device = 0;
-  // The first candidate to look at: another order of the same devices gives no other answer.
-  // Kubernetes tries the other orders too, and so may end in its time limit.
-  size_t from = 0;
-};
-
-struct RequestData {
-  Request request;
-  const api::DeviceClass* device_class = nullptr;
-  size_t devices = 0;          // how many are wanted
-  size_t chosen = 0;           // alternative; on the entry of the first one
-  std::vector<size_t> all_of;  // of a request for all: candidates
-};
-
-struct Taken {
-  size_t candidate = 0;
-  std::string request;
-  bool admin = false;
+// A request with its alternatives, or alone.
+struct Choice {
+  std::vector<Request> alternatives;
+  uint32_t chosen = 0;
 };
 
 // matchAttribute: the devices of some requests agree on a value.
@@ -91,9 +72,10 @@ class MatchAttribute {
  public:
   explicit MatchAttribute(const api::DeviceConstraint& c) : constraint_(&c) {}
 
-  bool add(const Request& request, const Candidate& candidate) {
+  void reset() { devices_ = 0; }
+  bool add(const Request& request, const DeviceSlice& slice, const api::Device& device) {
     if (!concerns(request)) return true;
-    const api::Json* value = look_up(candidate);
+    const api::Json* value = look_up(slice, device);
     if (!value) return false;
     if (devices_ == 0) {
       value_ = value;
@@ -111,16 +93,16 @@ class MatchAttribute {
   bool concerns(const Request& request) const {
     const auto& names = constraint_->requests;
     return names.empty() || std::any_of(names.begin(), names.end(), [&](const api::Str& name) {
-             return name == request.base() || name == request.full_name();
+             return name == request.base() || name == request.full_name;
            });
   }
-  const api::Json* look_up(const Candidate& candidate) const {
-    const auto& attributes = candidate.device().attributes;
+  const api::Json* look_up(const DeviceSlice& slice, const api::Device& device) const {
+    const auto& attributes = device.attributes;
     const std::string_view name = constraint_->match_attribute.view();
     if (const api::Json* found = attributes.find(name)) return found;
     const size_t slash = name.find('/');
     if (slash == std::string_view::npos) return nullptr;
-    if (name.substr(0, slash) != candidate.slice->spec().driver.view()) return nullptr;
+    if (name.substr(0, slash) != slice.spec().driver.view()) return nullptr;
     return attributes.find(name.substr(slash + 1));
   }
   static bool same(const api::Json& a, const api::Json& b) {
@@ -138,30 +120,60 @@ class MatchAttribute {
   size_t devices_ = 0;
 };
 
-class Search {
+// A claim to be allocated.
+struct Wanting {
+  ClaimRef claim;
+  std::string name;
+  std::vector<Choice> requests;
+  std::vector<MatchAttribute> constraints;
+  bool unknown_constraint = false;  // after those
+  size_t first_taken = 0;           // place of its first device among those taken
+
+  const api::DeviceClaim& spec() const { return claim->spec.devices; }
+};
+
+struct Taken {
+  DeviceRef device;
+  const Request* request = nullptr;
+};
+
+}  // namespace
+
+class DeviceAllocator::Search {
  public:
-  Search(const DeviceState& state, const api::Node& node, const std::vector<ClaimRef>& claims,
+  Search(std::vector<ClaimRef> claims, const DeviceClasses& classes, DeviceMemory* memory,
          SelectorCache* selectors)
-      : state_(state), claims_(claims), selectors_(*selectors), pools_(state.slices->pools(node)) {
-    for (const DevicePool& pool : pools_) {
-      if (pool.incomplete || pool.invalid) continue;
-      for (const DeviceSlice* slice : pool.slices) {
-        const api::ResourceSliceSpec& spec = slice->spec();
-        for (uint32_t i = 0; i < spec.devices.size(); ++i) {
-          DeviceId id{spec.driver, spec.pool.name, spec.devices[i].name};
-          const bool allocated = state_.allocated.contains(id);
-          candidates_.push_back({slice, i, std::move(id), allocated, {}});
+      : memory_(*memory) {
+    claims_.reserve(claims.size());
+    for (ClaimRef& claim : claims) {
+      Wanting& w = claims_.emplace_back();
+      w.claim = std::move(claim);
+      w.name = api::namespaced_name(*w.claim);
+      for (const api::DeviceRequest& request : w.spec().requests) {
+        std::vector<Request>& alternatives = w.requests.emplace_back().alternatives;
+        if (request.first_available.empty()) alternatives.emplace_back(request);
+        for (const auto& s : request.first_available) alternatives.emplace_back(request, s);
+        for (Request& r : alternatives) complete(&r, classes, selectors);
+        // Kubernetes matches the second alternative with what it remembers of the first one's
+        // selectors, if both ask for all devices.
+        if (alternatives.size() > 1 && alternatives[0].all) {
+          alternatives[1].verdicts_for_all = alternatives[0].verdicts;
         }
+      }
+      for (const api::DeviceConstraint& c : w.spec().constraints) {
+        w.unknown_constraint = c.match_attribute.empty();
+        if (w.unknown_constraint) break;
+        w.constraints.emplace_back(c);
       }
     }
   }
 
-  DeviceAllocation run() {
-    for (size_t i = 0; i < claims_.size(); ++i) {
-      if (!read_claim(i)) return failed();
+  DeviceAllocation run(const NodeInfo& node) {
+    node_ = &memory_.on(node);
+    steps_ = 0;
+    for (Wanting& w : claims_) {
+      if (!read_claim(w)) return failed();
     }
-    selectable_.clear();
-    results_.resize(claims_.size());
     switch (search({})) {
       case Step::kFound:
         return found();
@@ -174,19 +186,64 @@ class Search {
         return failed();
     }
     DeviceAllocation out;
-    const bool invalid =
-        std::any_of(pools_.begin(), pools_.end(), [](const DevicePool& p) { return p.invalid; });
-    if (invalid) out.kind = DeviceAllocation::Kind::kPools;
+    if (node_->invalid) out.kind = DeviceAllocation::Kind::kPools;
     return out;
   }
 
+  std::vector<api::AllocationResult> results(size_t solution) const {
+    std::vector<api::AllocationResult> out;
+    for (size_t i = 0; i < claims_.size(); ++i) {
+      api::AllocationResult& result = out.emplace_back();
+      const std::span<const Taken> taken = taken_by(solution, i);
+      for (const Taken& t : taken) {
+        const api::ResourceSliceSpec& spec = memory_.slices().slice(t.device.slice).spec();
+        api::DeviceRequestAllocationResult r;
+        r.request = t.request->full_name;
+        r.driver = spec.driver;
+        r.pool = spec.pool.name;
+        r.device = spec.devices[t.device.index].name;
+        if (t.request->admin) r.admin_access = true;
+        result.devices.results.push_back(std::move(r));
+      }
+      add_class_configs(solution, i, &result.devices.config);
+      add_claim_configs(solution, i, &result.devices.config);
+      result.node_selector = node_selector(taken);
+    }
+    return out;
+  }
+
+  // The devices that a claim gets in a solution.
+  std::span<const Taken> taken_by(size_t solution, size_t claim) const {
+    const Solution& s = solutions_[solution];
+    const auto first = found_.begin() + static_cast<ptrdiff_t>(s.first);
+    const auto of_claim = [](const Taken& t, size_t c) { return t.request->claim < c; };
+    const auto last = first + static_cast<ptrdiff_t>(s.count);
+    const auto begin = std::lower_bound(first, last, claim, of_claim);
+    return {begin, std::lower_bound(begin, last, claim + 1, of_claim)};
+  }
+
  private:
-  enum class Verdict : uint8_t { kUnknown, kYes, kNo };
   enum class Step : uint8_t {
     kFound,
     kNone,
     kTooMany,  // more devices than a claim can hold, wherever they come from
     kError,
+  };
+  // Claim, request and alternative, by number, and how many devices of it there are.
+  struct Place {
+    size_t claim = 0;
+    size_t request = 0;
+    size_t alternative = 0;
+    size_t device = 0;
+    // The first of the node's devices to look at: another order of the same devices gives no other
+    // answer. Kubernetes tries the other orders too, and so may end in its time limit.
+    size_t run = 0;
+    uint32_t index = 0;
+  };
+  struct Solution {
+    size_t first = 0;  // in found_
+    size_t count = 0;
+    size_t chosen = 0;  // in chosen_: the alternatives, by claim and request
   };
 
   DeviceAllocation failed() {
@@ -194,6 +251,7 @@ class Search {
     const bool timeout = steps_ > kMaxSteps;
     out.kind = timeout ? DeviceAllocation::Kind::kTimeout : DeviceAllocation::Kind::kError;
     out.error = std::move(error_);
+    error_.clear();
     return out;
   }
   bool fail(std::string error) {
@@ -203,125 +261,113 @@ class Search {
 
   // --- what is asked for
 
-  bool read_claim(size_t index) {
-    const api::ResourceClaim& claim = *claims_[index];
-    const api::DeviceClaim& wants = claim.spec.devices;
+  void complete(Request* r, const DeviceClasses& classes, SelectorCache* selectors) {
+    r->claim = claims_.size() - 1;
+    const auto found = classes.find(r->class_name);
+    if (found == classes.end()) return;
+    r->device_class = found->second.get();
+    std::vector<api::Str> texts;
+    for (const auto* list : {&r->device_class->spec.selectors, r->selectors}) {
+      for (const api::DeviceSelector& s : *list) {
+        texts.push_back(s.cel ? s.cel->expression : api::Str());
+      }
+    }
+    r->verdicts = memory_.verdicts(texts, selectors);
+    r->verdicts_for_all = r->verdicts;
+  }
+
+  // What it wants of the node. False on an error.
+  bool read_claim(Wanting& w) {
     size_t least = 0;
-    for (size_t r = 0; r < wants.requests.size(); ++r) {
-      const api::DeviceRequest& request = wants.requests[r];
-      RequestIndex key{index, r, 0};
-      if (request.first_available.empty()) {
-        if (!read_request(key, key, Request(request))) return false;
-        least += data_.at(key).devices;
-        continue;
-      }
+    for (Choice& choice : w.requests) {
       size_t fewest = SIZE_MAX;
-      RequestIndex selectors_key = key;
-      for (size_t s = 0; s < request.first_available.size(); ++s) {
-        key.alternative = s;
-        if (!read_request(key, selectors_key, Request(request, request.first_available[s]))) {
-          return false;
+      for (Request& r : choice.alternatives) {
+        if (!r.device_class) {
+          return fail(
+              fmt::format("claim {}, request {}: could not retrieve device class {}: "
+                          "deviceclass.resource.k8s.io \"{}\" not found",
+                          w.name, r.name.view(), r.class_name.view(), r.class_name.view()));
         }
-        fewest = std::min(fewest, data_.at(key).devices);
-        // Kubernetes remembers what can be selected under the alternative before this one.
-        selectors_key = key;
+        if (r.all && !read_all(w, &r)) return false;
+        fewest = std::min(fewest, r.devices);
       }
+      choice.chosen = 0;
       least += fewest;
     }
     if (least > kMaxResults) {
       return fail(
           fmt::format("claim {}: number of requested devices {} exceeds the claim limit of "
                       "{}",
-                      api::namespaced_name(claim), least, kMaxResults));
+                      w.name, least, kMaxResults));
     }
-    constraints_.emplace_back();
-    for (const api::DeviceConstraint& c : wants.constraints) {
-      if (c.match_attribute.empty()) {
-        return fail(
-            fmt::format("claim {}, constraint #{}: empty constraint (unsupported constraint "
-                        "type?)",
-                        api::namespaced_name(claim), constraints_.back().size()));
-      }
-      constraints_.back().emplace_back(c);
-    }
-    return true;
-  }
-
-  bool read_request(RequestIndex key, RequestIndex selectors_key, Request request) {
-    const std::string claim = api::namespaced_name(*claims_[key.claim]);
-    RequestData data{std::move(request)};
-    const auto it = state_.classes.find(data.request.device_class);
-    if (it == state_.classes.end()) {
+    for (MatchAttribute& m : w.constraints) m.reset();
+    if (w.unknown_constraint) {
       return fail(
-          fmt::format("claim {}, request {}: could not retrieve device class {}: "
-                      "deviceclass.resource.k8s.io \"{}\" not found",
-                      claim, data.request.name.view(), data.request.device_class.view(),
-                      data.request.device_class.view()));
+          fmt::format("claim {}, constraint #{}: empty constraint (unsupported constraint "
+                      "type?)",
+                      w.name, w.constraints.size()));
     }
-    data.device_class = it->second.get();
-    data.devices = static_cast<size_t>(std::max<int64_t>(data.request.count, 0));
-    if (data.request.all && !read_all(selectors_key, claim, &data)) return false;
-    data_.insert_or_assign(key, std::move(data));
     return true;
-  }
-
-  static size_t devices_of(const DevicePool& pool) {
-    size_t n = 0;
-    for (const DeviceSlice* slice : pool.slices) n += slice->spec().devices.size();
-    return n;
   }
 
   // The devices that a request for all stands for.
-  bool read_all(RequestIndex key, const std::string& claim, RequestData* data) {
-    size_t c = 0;
-    for (const DevicePool& pool : pools_) {
-      if (pool.incomplete || pool.invalid) {
-        return fail(fmt::format(
-            "claim {}, request {}: asks for all devices, but resource pool {}/{} is currently {}",
-            claim, data->request.name.view(), pool.id.first.view(), pool.id.second.view(),
-            pool.incomplete ? "being updated" : "invalid"));
-      }
-      for (const size_t end = c + devices_of(pool); c < end; ++c) {
+  bool read_all(const Wanting& w, Request* r) {
+    r->all_of.clear();
+    const size_t runs = node_->unusable ? node_->unusable->before : node_->runs.size();
+    for (size_t k = 0; k < runs; ++k) {
+      const DeviceRun& run = node_->runs[k];
+      for (uint32_t i = 0; i < run.count; ++i) {
         bool yes = false;
-        if (!selectable(key, *data, c, &yes)) return false;
-        if (yes) data->all_of.push_back(c);
+        if (!selectable(*r, r->verdicts_for_all.get(), run, i, &yes)) return false;
+        if (yes) r->all_of.push_back({run.slice, i});
       }
     }
-    data->devices = data->all_of.size();
+    if (node_->unusable) {
+      const PoolId& pool = node_->unusable->pool;
+      return fail(fmt::format(
+          "claim {}, request {}: asks for all devices, but resource pool {}/{} is currently {}",
+          w.name, r->name.view(), pool.first.view(), pool.second.view(),
+          node_->unusable->incomplete ? "being updated" : "invalid"));
+    }
+    r->devices = r->all_of.size();
     return true;
   }
 
   // --- which devices will do
 
   // False on an error.
-  bool selectable(RequestIndex key, const RequestData& data, size_t candidate, bool* yes) {
-    std::vector<Verdict>& verdicts = selectable_[key];
-    verdicts.resize(candidates_.size());
-    if (verdicts[candidate] == Verdict::kUnknown) {
-      const Candidate& c = candidates_[candidate];
-      const std::string in_class = "class " + data.device_class->metadata.name.str();
-      if (!selected(in_class, data.device_class->spec.selectors, c, yes)) return false;
+  bool selectable(const Request& r, DeviceVerdicts* verdicts, const DeviceRun& run, uint32_t index,
+                  bool* yes) {
+    DeviceVerdicts::Verdict& verdict = verdicts->of_device[run.first + index];
+    if (verdict == DeviceVerdicts::kUnknown) {
+      const api::CelDevice& device = memory_.slices().slice(run.slice).devices[index];
+      const std::span<const SelectorCache::Entry> compiled = r.verdicts->selectors;
+      const auto& of_class = r.device_class->spec.selectors;
+      const std::string in_class = "class " + r.device_class->metadata.name.str();
+      if (!selected(in_class, of_class, compiled, device, yes)) return false;
       if (*yes) {
-        const std::string in_claim = "claim " + api::namespaced_name(*claims_[key.claim]);
-        if (!selected(in_claim, *data.request.selectors, c, yes)) return false;
+        const std::string in_claim = "claim " + claims_[r.claim].name;
+        const auto own = compiled.subspan(of_class.size());
+        if (!selected(in_claim, *r.selectors, own, device, yes)) return false;
       }
-      verdicts[candidate] = *yes ? Verdict::kYes : Verdict::kNo;
+      verdict = *yes ? DeviceVerdicts::kYes : DeviceVerdicts::kNo;
     }
-    *yes = verdicts[candidate] == Verdict::kYes;
+    *yes = verdict == DeviceVerdicts::kYes;
     return true;
   }
 
   bool selected(const std::string& where, const api::List<api::DeviceSelector>& list,
-                const Candidate& c, bool* yes) {
+                std::span<const SelectorCache::Entry> compiled, const api::CelDevice& device,
+                bool* yes) {
     *yes = true;
     for (size_t i = 0; i < list.size() && *yes; ++i) {
       if (!list[i].cel) return fail("CEL expression empty (unsupported selector type?)");
-      const SelectorCache::Entry& e = selectors_.get(list[i].cel->expression);
+      const SelectorCache::Entry& e = compiled[i];
       if (!e.selector) {
         return fail(fmt::format("{}: selector #{}: CEL compile error: {}", where, i, e.error));
       }
       std::string why;
-      *yes = e.selector->matches(c.slice->devices[c.index], &why);
+      *yes = e.selector->matches(device, &why);
       if (!why.empty()) {
         return fail(fmt::format("{}: selector #{}: CEL runtime error: {}", where, i, why));
       }
@@ -329,42 +375,43 @@ class Search {
     return true;
   }
 
-  static bool usable(const Request& request, const Candidate& c, size_t claim) {
-    if (!request.admin) return !c.allocated && c.taken_for.empty();
-    return std::find(c.taken_for.begin(), c.taken_for.end(), claim) == c.taken_for.end();
+  // Admin access shares devices with everybody but its own claim.
+  bool usable(const Request& r, DeviceRef device, uint32_t number) const {
+    if (!r.admin) return memory_.holders()[number] == 0;
+    const auto own = taken_.begin() + static_cast<ptrdiff_t>(claims_[r.claim].first_taken);
+    return std::none_of(own, taken_.end(), [&](const Taken& t) { return t.device == device; });
   }
 
   // --- the search
 
   // A device of the request at `at`, and everything after it.
-  Step search(DeviceIndex at, bool in_alternative = false) {
+  Step search(const Place& at, bool in_alternative = false) {
     if (at.claim >= claims_.size()) return Step::kFound;
-    const api::DeviceClaim& wants = claims_[at.claim]->spec.devices;
-    if (at.request >= wants.requests.size()) {
-      const Step s = search({{at.claim + 1}});
+    Wanting& w = claims_[at.claim];
+    if (at.request == 0 && at.device == 0) w.first_taken = taken_.size();
+    if (at.request >= w.requests.size()) {
+      const Step s = search({.claim = at.claim + 1});
       // Another choice for this claim may leave more for the next.
       return s == Step::kTooMany ? Step::kNone : s;
     }
-    const RequestIndex key = at;
-    RequestData& data = data_.at(key);
-    if (!in_alternative && data.request.alternative()) return try_alternatives(at);
-    if (data.request.all && data.all_of.empty()) return Step::kNone;
-    if (at.device >= data.devices) return search({{at.claim, at.request + 1}});
-    if (results_[at.claim].size() + data.devices - at.device > kMaxResults) return Step::kTooMany;
-    return data.request.all ? take_next(at, data, in_alternative)
-                            : try_devices(at, data, in_alternative);
+    Choice& choice = w.requests[at.request];
+    const Request& r = choice.alternatives[at.alternative];
+    if (!in_alternative && r.alternative()) return try_alternatives(at, &choice);
+    if (r.all && r.all_of.empty()) return Step::kNone;
+    if (at.device >= r.devices) return search({.claim = at.claim, .request = at.request + 1});
+    if (taken_.size() - w.first_taken + r.devices - at.device > kMaxResults) return Step::kTooMany;
+    return r.all ? take_next(at, r, in_alternative) : try_devices(at, r, in_alternative);
   }
 
-  Step try_alternatives(DeviceIndex at) {
+  Step try_alternatives(Place at, Choice* choice) {
     bool all_too_many = true;
-    RequestData& first = data_.at(at);
-    for (at.alternative = 0; data_.contains(at); ++at.alternative) {
+    for (at.alternative = 0; at.alternative < choice->alternatives.size(); ++at.alternative) {
       const Step s = search(at, true);
       if (s == Step::kTooMany) continue;
       if (s == Step::kError) return s;
       all_too_many = false;
       if (s == Step::kFound) {
-        first.chosen = at.alternative;
+        choice->chosen = static_cast<uint32_t>(at.alternative);
         return s;
       }
     }
@@ -372,61 +419,71 @@ class Search {
   }
 
   // Of a request for all: which one is known, and so is that there is no other.
-  Step take_next(DeviceIndex at, const RequestData& data, bool in_alternative) {
-    const size_t c = data.all_of[at.device];
+  Step take_next(const Place& at, const Request& r, bool in_alternative) {
+    const DeviceRef device = r.all_of[at.device];
+    const uint32_t number = memory_.slices().first_device(device.slice) + device.index;
     if (++steps_ > kMaxSteps) return Step::kError;
-    if (!usable(data.request, candidates_[c], at.claim)) return Step::kNone;
-    if (!take(at, data, c)) {
+    if (!usable(r, device, number)) return Step::kNone;
+    if (!take(r, device, number)) {
+      const api::ResourceSliceSpec& spec = memory_.slices().slice(device.slice).spec();
       fail(
-          fmt::format("claim {}, request {}: cannot add device {} because a claim constraint would "
-                      "not be satisfied",
-                      api::namespaced_name(*claims_[at.claim]), data.request.name.view(),
-                      candidates_[c].id.text()));
+          fmt::format("claim {}, request {}: cannot add device {}/{}/{} because a claim constraint "
+                      "would not be satisfied",
+                      claims_[at.claim].name, r.name.view(), spec.driver.view(),
+                      spec.pool.name.view(), spec.devices[device.index].name.view()));
       return Step::kError;
     }
     // Kubernetes goes on with the first alternative, whichever it is at.
-    DeviceIndex next{{at.claim, at.request}};
-    next.device = at.device + 1;
+    const Place next{.claim = at.claim, .request = at.request, .device = at.device + 1};
     const Step s = search(next, in_alternative);
-    if (s != Step::kFound) give_back(at, data, c);
+    if (s != Step::kFound) give_back(r, number);
     return s;
   }
 
-  Step try_devices(DeviceIndex at, const RequestData& data, bool in_alternative) {
-    DeviceIndex next = at;
+  Step try_devices(const Place& at, const Request& r, bool in_alternative) {
+    Place next = at;
     ++next.device;
-    for (size_t c = at.from; c < candidates_.size(); ++c) {
-      if (++steps_ > kMaxSteps) return Step::kError;
-      if (!usable(data.request, candidates_[c], at.claim)) continue;
-      bool yes = false;
-      if (!selectable(at, data, c, &yes)) return Step::kError;
-      if (!yes || !take(at, data, c)) continue;
-      next.from = c + 1;
-      const Step s = search(next, in_alternative);
-      if (s == Step::kFound) return s;
-      give_back(at, data, c);
-      if (s != Step::kNone) return s;
+    uint32_t index = at.index;
+    for (size_t k = at.run; k < node_->runs.size(); ++k, index = 0) {
+      const DeviceRun& run = node_->runs[k];
+      for (; index < run.count; ++index) {
+        const DeviceRef device{run.slice, index};
+        const uint32_t number = run.first + index;
+        if (++steps_ > kMaxSteps) return Step::kError;
+        if (!usable(r, device, number)) continue;
+        bool yes = false;
+        if (!selectable(r, r.verdicts.get(), run, index, &yes)) return Step::kError;
+        if (!yes || !take(r, device, number)) continue;
+        next.run = k;
+        next.index = index + 1;
+        const Step s = search(next, in_alternative);
+        if (s == Step::kFound) return s;
+        give_back(r, number);
+        if (s != Step::kNone) return s;
+      }
     }
     return Step::kNone;
   }
 
   // False if a constraint is against it.
-  bool take(const DeviceIndex& at, const RequestData& data, size_t candidate) {
-    Candidate& c = candidates_[candidate];
-    std::vector<MatchAttribute>& constraints = constraints_[at.claim];
-    for (size_t i = 0; i < constraints.size(); ++i) {
-      if (constraints[i].add(data.request, c)) continue;
-      while (i-- > 0) constraints[i].remove(data.request);
-      return false;
+  bool take(const Request& r, DeviceRef device, uint32_t number) {
+    std::vector<MatchAttribute>& constraints = claims_[r.claim].constraints;
+    if (!constraints.empty()) {
+      const DeviceSlice& slice = memory_.slices().slice(device.slice);
+      for (size_t i = 0; i < constraints.size(); ++i) {
+        if (constraints[i].add(r, slice, slice.spec().devices[device.index])) continue;
+        while (i-- > 0) constraints[i].remove(r);
+        return false;
+      }
     }
-    c.taken_for.push_back(at.claim);
-    results_[at.claim].push_back({candidate, data.request.full_name(), data.request.admin});
+    ++memory_.holders()[number];
+    taken_.push_back({device, &r});
     return true;
   }
-  void give_back(const DeviceIndex& at, const RequestData& data, size_t candidate) {
-    for (MatchAttribute& m : constraints_[at.claim]) m.remove(data.request);
-    candidates_[candidate].taken_for.pop_back();
-    results_[at.claim].pop_back();
+  void give_back(const Request& r, uint32_t number) {
+    for (MatchAttribute& m : claims_[r.claim].constraints) m.remove(r);
+    --memory_.holders()[number];
+    taken_.pop_back();
   }
 
   // --- what was found
@@ -434,48 +491,43 @@ class Search {
   DeviceAllocation found() {
     DeviceAllocation out;
     out.kind = DeviceAllocation::Kind::kFound;
-    for (size_t i = 0; i < claims_.size(); ++i) {
-      api::AllocationResult& result = out.results.emplace_back();
-      for (const Taken& t : results_[i]) {
-        const DeviceId& id = candidates_[t.candidate].id;
-        api::DeviceRequestAllocationResult r;
-        r.request = t.request;
-        r.driver = id.driver;
-        r.pool = id.pool;
-        r.device = id.device;
-        if (t.admin) r.admin_access = true;
-        result.devices.results.push_back(std::move(r));
-      }
-      add_class_configs(i, &result.devices.config);
-      add_claim_configs(i, &result.devices.config);
-      result.node_selector = node_selector(results_[i]);
+    out.solution = solutions_.size();
+    solutions_.push_back({found_.size(), taken_.size(), chosen_.size()});
+    for (const Taken& t : taken_) {
+      --memory_.holders()[memory_.slices().first_device(t.device.slice) + t.device.index];
+    }
+    found_.insert(found_.end(), taken_.begin(), taken_.end());
+    taken_.clear();
+    for (const Wanting& w : claims_) {
+      for (const Choice& choice : w.requests) chosen_.push_back(choice.chosen);
     }
     return out;
   }
 
   // The alternative that was chosen, or the request itself.
-  const RequestData& chosen(size_t claim, size_t request) const {
-    RequestIndex key{claim, request, 0};
-    key.alternative = data_.at(key).chosen;
-    return data_.at(key);
+  const Request& chosen(size_t solution, size_t claim, size_t request) const {
+    size_t at = solutions_[solution].chosen + request;
+    for (size_t c = 0; c < claim; ++c) at += claims_[c].requests.size();
+    return claims_[claim].requests[request].alternatives[chosen_[at]];
   }
 
   // Those of a class stand there once, for all requests of the class.
-  void add_class_configs(size_t claim, api::List<api::DeviceAllocationConfiguration>* out) const {
+  void add_class_configs(size_t solution, size_t claim,
+                         api::List<api::DeviceAllocationConfiguration>* out) const {
     std::map<std::string_view, std::pair<size_t, size_t>> seen;
-    for (size_t r = 0; r < claims_[claim]->spec.devices.requests.size(); ++r) {
-      const RequestData& data = chosen(claim, r);
-      const auto [it, fresh] = seen.try_emplace(data.device_class->metadata.name, out->size(), 0);
+    for (size_t i = 0; i < claims_[claim].requests.size(); ++i) {
+      const Request& r = chosen(solution, claim, i);
+      const auto [it, fresh] = seen.try_emplace(r.device_class->metadata.name, out->size(), 0);
       if (!fresh) {
-        for (size_t i = it->second.first; i < it->second.second; ++i) {
-          out->edit()[i].requests.push_back(data.request.full_name());
+        for (size_t k = it->second.first; k < it->second.second; ++k) {
+          out->edit()[k].requests.push_back(r.full_name);
         }
         continue;
       }
-      for (const api::DeviceClassConfiguration& config : data.device_class->spec.config) {
+      for (const api::DeviceClassConfiguration& config : r.device_class->spec.config) {
         api::DeviceAllocationConfiguration c;
         c.source = api::allocation_config_source::kFromClass;
-        c.requests.push_back(data.request.full_name());
+        c.requests.push_back(r.full_name);
         c.opaque = config.opaque;
         out->push_back(std::move(c));
       }
@@ -483,18 +535,18 @@ class Search {
     }
   }
 
-  void add_claim_configs(size_t claim, api::List<api::DeviceAllocationConfiguration>* out) const {
-    const api::DeviceClaim& wants = claims_[claim]->spec.devices;
+  void add_claim_configs(size_t solution, size_t claim,
+                         api::List<api::DeviceAllocationConfiguration>* out) const {
+    const api::DeviceClaim& wants = claims_[claim].spec();
     for (const api::DeviceClaimConfiguration& config : wants.config) {
       const auto names = [&](std::string_view name) {
         return std::find(config.requests.begin(), config.requests.end(), name) !=
                config.requests.end();
       };
       size_t times = config.requests.empty() ? 1 : 0;
-      for (size_t r = 0; !config.requests.empty() && r < wants.requests.size(); ++r) {
-        const RequestData& data = chosen(claim, r);
-        times += names(wants.requests[r].name) ||
-                 (data.request.alternative() && names(data.request.full_name()));
+      for (size_t i = 0; !config.requests.empty() && i < wants.requests.size(); ++i) {
+        const Request& r = chosen(solution, claim, i);
+        times += names(wants.requests[i].name) || (r.alternative() && names(r.full_name));
       }
       api::DeviceAllocationConfiguration c;
       c.source = api::allocation_config_source::kFromClaim;
@@ -505,10 +557,10 @@ class Search {
   }
 
   // Where the devices can be reached from; nothing if everywhere.
-  api::Opt<api::NodeSelector> node_selector(const std::vector<Taken>& devices) const {
+  api::Opt<api::NodeSelector> node_selector(std::span<const Taken> devices) const {
     api::NodeSelectorTerm all;
     for (const Taken& t : devices) {
-      const api::ResourceSliceSpec& spec = candidates_[t.candidate].slice->spec();
+      const api::ResourceSliceSpec& spec = memory_.slices().slice(t.device.slice).spec();
       if (spec.node_name) {
         all = {};
         all.match_fields = {api::requirement_in("metadata.name", {*spec.node_name})};
@@ -535,33 +587,34 @@ class Search {
     }
   }
 
-  const DeviceState& state_;
-  const std::vector<ClaimRef>& claims_;
-  SelectorCache& selectors_;
-  const std::vector<DevicePool> pools_;
-  std::map<RequestIndex, RequestData> data_;
-  std::vector<std::vector<MatchAttribute>> constraints_;     // by claim
-  std::map<RequestIndex, std::vector<Verdict>> selectable_;  // by candidate
-  std::vector<Candidate> candidates_;                        // in the order of the search
-  std::vector<std::vector<Taken>> results_;                  // by claim
+  DeviceMemory& memory_;
+  std::vector<Wanting> claims_;
+  // Of the node at hand:
+  const NodeDevices* node_ = nullptr;
+  std::vector<Taken> taken_;
   int64_t steps_ = 0;
   std::string error_;
+  // Of all nodes so far:
+  std::vector<Solution> solutions_;
+  std::vector<Taken> found_;
+  std::vector<uint32_t> chosen_;
 };
 
-}  // namespace
+DeviceAllocator::DeviceAllocator(std::vector<ClaimRef> claims, const DeviceClasses& classes,
+                                 DeviceMemory* memory, SelectorCache* selectors)
+    : search_(std::make_unique<Search>(std::move(claims), classes, memory, selectors)) {}
+DeviceAllocator::~DeviceAllocator() = default;
 
-const SelectorCache::Entry& SelectorCache::get(const api::Str& expression) {
-  const auto it = entries_.find(expression);
-  if (it != entries_.end()) return it->second;
-  if (entries_.size() >= kMaxSelectors) entries_.clear();
-  Entry e;
-  e.selector = api::CelSelector::compile(expression, &e.error);
-  return entries_.emplace(expression, std::move(e)).first->second;
+DeviceAllocation DeviceAllocator::allocate(const NodeInfo& node) { return search_->run(node); }
+
+std::vector<api::AllocationResult> DeviceAllocator::results(size_t solution) const {
+  return search_->results(solution);
 }
 
-DeviceAllocation allocate_devices(const DeviceState& state, const api::Node& node,
-                                  const std::vector<ClaimRef>& claims, SelectorCache* selectors) {
-  return Search(state, node, claims, selectors).run();
+std::vector<std::string_view> DeviceAllocator::requests(size_t solution, size_t claim) const {
+  std::vector<std::string_view> out;
+  for (const Taken& t : search_->taken_by(solution, claim)) out.push_back(t.request->full_name);
+  return out;
 }
 
 }  // namespace mainspring::scheduler

@@ -1,8 +1,9 @@
 #include "models/scheduler/device_slices.h"
 
-#include <algorithm>
+#include <numeric>
 #include <set>
 #include <span>
+#include <tuple>
 
 namespace mainspring::scheduler {
 
@@ -13,6 +14,11 @@ std::shared_ptr<const DeviceSlice> prepare(SliceRef object) {
   const api::ResourceSliceSpec& spec = object->spec;
   if (spec.node_selector) slice->nodes = NodeTerms::of(*spec.node_selector);
   for (const api::Device& d : spec.devices) slice->devices.emplace_back(spec.driver, d);
+  slice->by_name.resize(spec.devices.size());
+  std::iota(slice->by_name.begin(), slice->by_name.end(), 0U);
+  std::sort(slice->by_name.begin(), slice->by_name.end(), [&](uint32_t a, uint32_t b) {
+    return std::tie(spec.devices[a].name, a) < std::tie(spec.devices[b].name, b);
+  });
   slice->object = std::move(object);
   return slice;
 }
@@ -50,17 +56,19 @@ std::shared_ptr<const DeviceSlices> DeviceSlices::of(
     const auto index = static_cast<uint32_t>(out->slices_.size());
     (is_local(*slice) ? out->local_[*slice->spec().node_name] : out->wide_).push_back(index);
     out->pools_[pool_of(*slice)].push_back(index);
+    out->first_.push_back(out->devices_);
+    out->devices_ += static_cast<uint32_t>(slice->devices.size());
     out->slices_.push_back(std::move(slice));
   }
   return out;
 }
 
 // Whether all slices of the pool's generation are there, wherever they serve.
-bool DeviceSlices::complete(const DevicePool& pool, bool* obsolete) const {
-  const api::ResourcePool& wanted = pool.slices[0]->spec().pool;
+bool DeviceSlices::complete(const PoolId& id, const View& seen, bool* obsolete) const {
+  const api::ResourcePool& wanted = pool(seen.slices[0]);
   int64_t there = 0;
-  for (uint32_t i : pools_.at(pool.id)) {
-    const int64_t generation = slices_[i]->spec().pool.generation;
+  for (const uint32_t s : pools_.at(id)) {
+    const int64_t generation = pool(s).generation;
     // The node sees none of the newer slices: what it sees is being replaced.
     if (generation > wanted.generation) *obsolete = true;
     there += generation == wanted.generation;
@@ -68,16 +76,26 @@ bool DeviceSlices::complete(const DevicePool& pool, bool* obsolete) const {
   return there == wanted.resource_slice_count;
 }
 
-std::vector<DevicePool> DeviceSlices::pools(const api::Node& node) const {
-  std::map<PoolId, DevicePool> found;
-  const auto add = [&](uint32_t index) {
-    const DeviceSlice& slice = *slices_[index];
-    DevicePool& pool = found[pool_of(slice)];
-    const int64_t generation = slice.spec().pool.generation;
-    const int64_t newest = pool.slices.empty() ? -1 : pool.slices[0]->spec().pool.generation;
+// Whether two devices have one name.
+bool DeviceSlices::has_twins(const View& seen) const {
+  std::set<std::string_view> names;
+  for (const uint32_t s : seen.slices) {
+    for (const api::Device& d : slices_[s]->spec().devices) {
+      if (!names.insert(d.name).second) return true;
+    }
+  }
+  return false;
+}
+
+NodeDevices DeviceSlices::on(const api::Node& node) const {
+  std::map<PoolId, View> pools;
+  const auto add = [&](uint32_t slice) {
+    View& seen = pools[pool_of(*slices_[slice])];
+    const int64_t generation = pool(slice).generation;
+    const int64_t newest = seen.slices.empty() ? -1 : pool(seen.slices[0]).generation;
     if (generation < newest) return;
-    if (generation > newest) pool.slices.clear();
-    pool.slices.push_back(&slice);
+    if (generation > newest) seen.slices.clear();
+    seen.slices.push_back(slice);
   };
   std::span<const uint32_t> local;
   if (const auto it = local_.find(node.metadata.name); it != local_.end()) local = it->second;
@@ -89,23 +107,23 @@ std::vector<DevicePool> DeviceSlices::pools(const api::Node& node) const {
     if (slices_[wide_[w]]->serves(node)) add(wide_[w]);
     ++w;
   }
-  std::vector<DevicePool> out;
-  for (auto& [id, pool] : found) {
-    pool.id = id;
-    const auto seen = static_cast<int64_t>(pool.slices.size());
-    if (seen != pool.slices[0]->spec().pool.resource_slice_count) {
+  NodeDevices out;
+  for (auto& [id, seen] : pools) {
+    const auto there = static_cast<int64_t>(seen.slices.size());
+    if (there != pool(seen.slices[0]).resource_slice_count) {
       bool obsolete = false;
-      pool.incomplete = !complete(pool, &obsolete);
+      seen.incomplete = !complete(id, seen, &obsolete);
       if (obsolete) continue;
     }
-    std::set<std::string_view> names;
-    for (const DeviceSlice* slice : pool.slices) {
-      for (const api::Device& d : slice->spec().devices) {
-        pool.invalid = !names.insert(d.name).second || pool.invalid;
-      }
+    seen.invalid = !seen.incomplete && has_twins(seen);
+    out.invalid = out.invalid || seen.invalid;
+    if (seen.incomplete || seen.invalid) {
+      if (!out.unusable) out.unusable = {id, seen.incomplete, out.runs.size()};
+      continue;
     }
-    pool.invalid = pool.invalid && !pool.incomplete;
-    out.push_back(std::move(pool));
+    for (const uint32_t s : seen.slices) {
+      out.runs.push_back({s, first_[s], static_cast<uint32_t>(slices_[s]->devices.size())});
+    }
   }
   return out;
 }

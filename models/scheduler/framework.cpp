@@ -245,6 +245,10 @@ std::vector<QueueHost::Interest> Profile::interests() const {
   return out;
 }
 
+void Profile::follow(const client::ControlContext& ctx, const client::WatchEvent& event) const {
+  for (const std::unique_ptr<Plugin>& p : plugins_) p->follow(ctx, event);
+}
+
 Status Profile::run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod,
                                 PluginId first) const {
   for (const bool firsts_turn : {true, false}) {

@@ -95,6 +95,8 @@ class Profile {
   // Every plugin's registered events, in order of the plugins.
   std::vector<QueueHost::Interest> interests() const;
 
+  // Tells every plugin of the change.
+  void follow(const client::ControlContext& ctx, const client::WatchEvent& event) const;
   // `first`: the plugin that holds the pod back, if one does. It is asked before the others.
   Status run_pre_enqueue(const client::ControlContext& ctx, const PodInfo& pod,
                          PluginId first) const;

@@ -226,6 +226,10 @@ class Plugin {
     return true;
   }
 
+  // A change of an object that is no node and no pod, which the caches show already: for plugins
+  // that keep sums of such objects.
+  virtual void follow(const client::ControlContext&, const client::WatchEvent&) {}
+
   virtual Status pre_enqueue(const client::ControlContext&, const PodInfo&) { return {}; }
 
   // May restrict the cycle to some nodes by name (sorted).

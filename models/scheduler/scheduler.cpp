@@ -195,6 +195,7 @@ bool Scheduler::object_event(client::ControlContext& ctx, const client::WatchEve
       {api::Kind::DeviceClass, Resource::kDeviceClass}};
   for (const auto& [kind, resource] : kResources) {
     if (kind != event.object->kind) continue;
+    for (const Profile& p : profiles_) p.follow(ctx, event);
     switch (event.type) {
       case client::WatchType::kAdded:
         move_all(ctx, {resource, kAdd}, {.new_object = event.object});

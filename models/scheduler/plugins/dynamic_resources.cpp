@@ -27,6 +27,20 @@ std::string not_created(const api::Pod& pod) {
                      pod.metadata.name.view());
 }
 
+// What it is worth that these requests got devices: more for the first alternatives.
+int64_t worth(const api::List<api::DeviceRequest>& requests,
+              const std::vector<std::string_view>& served) {
+  int64_t out = 0;
+  for (const api::DeviceRequest& r : requests) {
+    for (size_t i = 0; i < r.first_available.size(); ++i) {
+      const std::string name = r.name.str() + '/' + r.first_available[i].name.str();
+      const bool got = std::find(served.begin(), served.end(), name) != served.end();
+      if (got) out += kMaxAlternatives - static_cast<int64_t>(i);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 // What a cycle knows; shared with the copies of its state that preemption makes.
@@ -37,10 +51,10 @@ struct DynamicResources::Cycled {
   };
   std::vector<Claim> claims;
   std::vector<ClaimRef> to_allocate;
-  DeviceState devices;
-  SelectorCache selectors;
-  std::set<size_t> unavailable;  // allocated claims that some node does not reach
-  std::map<uint32_t, std::vector<api::AllocationResult>> of_node;  // by slot
+  DeviceClasses classes;                       // that these name
+  std::unique_ptr<DeviceAllocator> allocator;  // null if there are none
+  std::set<size_t> unavailable;                // allocated claims that some node does not reach
+  std::vector<std::optional<size_t>> of_node;  // the solution for each node, by slot
 };
 
 struct DynamicResources::Data final : CycleDataOf<Data> {
@@ -104,7 +118,7 @@ std::string DynamicResources::missing_class(const client::ControlContext& ctx, c
   if (!found) {
     return fmt::format("request {}: device class {} does not exist", request, name.view());
   }
-  cycled->devices.classes.emplace(name, std::move(found));
+  cycled->classes.emplace(name, std::move(found));
   return {};
 }
 
@@ -139,33 +153,28 @@ Status DynamicResources::check_claim(const client::ControlContext& ctx,
   return {};
 }
 
-// The devices that no claim can have any more.
-std::set<DeviceId> DynamicResources::allocated_devices(const client::ControlContext& ctx) const {
-  std::set<DeviceId> out;
-  const auto add = [&out](DeviceId id) { out.insert(std::move(id)); };
-  for (const api::ObjectRef& ref : ctx.cache(api::Kind::ResourceClaim).list()) {
-    for_each_allocated_device(*claim(ctx, ref->metadata.namespace_, ref->metadata.name), add);
-  }
-  for (const auto& [uid, claim] : in_flight_) for_each_allocated_device(*claim, add);
-  return out;
+void DynamicResources::follow(const client::ControlContext& ctx, const client::WatchEvent& event) {
+  if (event.object->kind != api::Kind::ResourceClaim) return;
+  memory_.follow(ctx.cache(api::Kind::ResourceClaim), event);
 }
 
-// Gives the cycle the selectors it will need, compiled.
-void DynamicResources::take_selectors(Cycled* cycled) {
-  const auto take = [&](const api::List<api::DeviceSelector>& list) {
-    for (const api::DeviceSelector& s : list) {
-      if (s.cel) cycled->selectors.add(s.cel->expression, selectors_.get(s.cel->expression));
-    }
-  };
-  for (const auto& [name, device_class] : cycled->devices.classes) {
-    take(device_class->spec.selectors);
+// Finds out which devices no claim can have any more, and reads what the claims ask for.
+void DynamicResources::prepare_search(Cycle& cycle, Cycled* cycled) {
+  const client::Cache& cache = cycle.ctx.cache(api::Kind::ResourceClaim);
+  if (!cycle.remember) memory_.clear();
+  slices_ = DeviceSlices::of(cycle.ctx.cache(api::Kind::ResourceSlice), slices_);
+  memory_.update(slices_, cache);
+  // What was written counts in place of what the cache has yet.
+  for (const auto& [key, written] : assumed_) {
+    const auto* stored = cache.get<api::ResourceClaim>(key.first, key.second);
+    if (!stored || claim(cycle.ctx, key.first, key.second) != written) continue;
+    memory_.count_for_now(*stored, -1);
+    memory_.count_for_now(*written, 1);
   }
-  for (const ClaimRef& c : cycled->to_allocate) {
-    for (const api::DeviceRequest& r : c->spec.devices.requests) {
-      if (r.exactly) take(r.exactly->selectors);
-      for (const api::DeviceSubRequest& s : r.first_available) take(s.selectors);
-    }
-  }
+  for (const auto& [uid, claim] : in_flight_) memory_.count_for_now(*claim, 1);
+  cycled->allocator = std::make_unique<DeviceAllocator>(cycled->to_allocate, cycled->classes,
+                                                        &memory_, &selectors_);
+  cycled->of_node.resize(cycle.cluster.slots());
 }
 
 Status DynamicResources::pre_filter(Cycle& cycle, std::optional<std::vector<api::Str>>*) {
@@ -185,10 +194,7 @@ Status DynamicResources::pre_filter(Cycle& cycle, std::optional<std::vector<api:
     if (!s.ok()) return s;
   }
   if (!cycled->to_allocate.empty()) {
-    take_selectors(cycled.get());
-    slices_ = DeviceSlices::of(cycle.ctx.cache(api::Kind::ResourceSlice), slices_);
-    cycled->devices.slices = slices_;
-    cycled->devices.allocated = allocated_devices(cycle.ctx);
+    prepare_search(cycle, cycled.get());
   }
   data.cycled = std::move(cycled);
   return {};
@@ -205,7 +211,7 @@ Status DynamicResources::filter(const Cycle& cycle, const NodeInfo& node) const 
   }
   DeviceAllocation found;
   if (!c.to_allocate.empty()) {
-    found = allocate_devices(c.devices, *node.node, c.to_allocate, &c.selectors);
+    found = c.allocator->allocate(node);
     switch (found.kind) {
       case DeviceAllocation::Kind::kFound:
         break;
@@ -223,7 +229,7 @@ Status DynamicResources::filter(const Cycle& cycle, const NodeInfo& node) const 
     c.unavailable.insert(unavailable.begin(), unavailable.end());
     return Status::unresolvable("resourceclaim not available on the node");
   }
-  if (!c.to_allocate.empty()) c.of_node[node.id] = std::move(found.results);
+  if (!c.to_allocate.empty()) c.of_node[node.id] = found.solution;
   return {};
 }
 
@@ -255,23 +261,24 @@ void DynamicResources::score_all(const Cycle& cycle, const NodeList& nodes,
                                  std::span<int64_t> scores) const {
   std::fill(scores.begin(), scores.end(), 0);
   const Data* data = cycle.state->find<Data>(id());
-  if (!data || !data->cycled) return;
+  if (!data || !data->cycled || !data->cycled->allocator) return;
   const Cycled& c = *data->cycled;
-  for (size_t n = 0; n < nodes.size(); ++n) {
-    const auto results = c.of_node.find(nodes.slot(n));
-    if (results == c.of_node.end()) continue;
-    size_t next = 0;
-    for (const Cycled::Claim& claim : c.claims) {
-      const auto& written = claim.object->status.allocation;
-      const api::AllocationResult& allocation = written ? *written : results->second[next++];
-      std::set<std::string_view> taken;
-      for (const auto& r : allocation.devices.results) taken.insert(r.request.view());
-      for (const api::DeviceRequest& r : claim.object->spec.devices.requests) {
-        for (size_t i = 0; i < r.first_available.size(); ++i) {
-          const std::string name = r.name.str() + '/' + r.first_available[i].name.str();
-          if (taken.contains(name)) scores[n] += kMaxAlternatives - static_cast<int64_t>(i);
-        }
+  size_t allocating = 0;
+  for (const Cycled::Claim& claim : c.claims) {
+    const auto& written = claim.object->status.allocation;
+    const size_t number = written ? allocating : allocating++;
+    const auto& requests = claim.object->spec.devices.requests;
+    const bool choice = std::any_of(requests.begin(), requests.end(),
+                                    [](const auto& r) { return !r.first_available.empty(); });
+    for (size_t n = 0; choice && n < nodes.size(); ++n) {
+      const std::optional<size_t> solution = c.of_node[nodes.slot(n)];
+      if (!solution) continue;
+      std::vector<std::string_view> served;
+      if (!written) served = c.allocator->requests(*solution, number);
+      for (size_t i = 0; written && i < written->devices.results.size(); ++i) {
+        served.push_back(written->devices.results[i].request);
       }
+      scores[n] += worth(requests, served);
     }
   }
   default_normalize(scores, false);
@@ -297,15 +304,17 @@ Status DynamicResources::reserve(Cycle& cycle, const PodInfo& pod, const NodeInf
   p.ns = pod.pod->metadata.namespace_;
   p.name = pod.pod->metadata.name;
   size_t next = 0;
-  const auto found = c.of_node.find(node.id);
-  if (!c.to_allocate.empty() && found == c.of_node.end()) {
-    return Status::error("claim allocation not found for node");
+  std::vector<api::AllocationResult> found;
+  if (c.allocator) {
+    const std::optional<size_t> solution = c.of_node[node.id];
+    if (!solution) return Status::error("claim allocation not found for node");
+    found = c.allocator->results(*solution);
   }
   for (const Cycled::Claim& claim : c.claims) {
     p.claims.push_back(claim.object);
     Allocation& allocation = p.allocations.emplace_back();
     if (claim.object->status.allocation) continue;
-    allocation = found->second[next++];
+    allocation = std::move(found[next++]);
     api::Ref<api::ResourceClaim> allocated = api::clone(*claim.object);
     allocated->status.allocation = *allocation;
     in_flight_[allocated->metadata.uid] = ClaimRef(allocated);

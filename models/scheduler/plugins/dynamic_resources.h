@@ -5,6 +5,9 @@
 // written counts before the informer shows it. Where Kubernetes picks one of several claims at
 // random to give back, here it is the first. Not modelled: the wait for the answer when a claim is
 // given back, and README.md of the folder above.
+//
+// A pod costs the claims on their way to the API server, those that changed since the last pod
+// (DeviceMemory), and the search of DeviceAllocator on each node.
 // Source: pkg/scheduler/framework/plugins/dynamicresources (v1.35) with the default feature gates.
 #pragma once
 
@@ -29,6 +32,7 @@ class DynamicResources final : public PluginBase<DynamicResources> {
   static constexpr Points kLocal = kScore;
 
   std::vector<EventRegistration> events() const override;
+  void follow(const client::ControlContext& ctx, const client::WatchEvent& event) override;
   bool hint(uint8_t hint, const client::ControlContext&, const ClusterCache&, const PodInfo& pod,
             const EventObjects& objects) const override;
 
@@ -74,8 +78,7 @@ class DynamicResources final : public PluginBase<DynamicResources> {
                      Cycled* cycled) const;
   std::string missing_class(const client::ControlContext& ctx, const api::Str& name,
                             const std::string& request, Cycled* cycled) const;
-  void take_selectors(Cycled* cycled);
-  std::set<DeviceId> allocated_devices(const client::ControlContext& ctx) const;
+  void prepare_search(Cycle& cycle, Cycled* cycled);
 
   static bool has_arrived(const client::ControlContext& ctx,
                           const std::pair<const api::Str, Pending>& entry);
@@ -89,6 +92,7 @@ class DynamicResources final : public PluginBase<DynamicResources> {
   std::map<api::Str, Pending> pending_;                        // by uid of the pod
   std::shared_ptr<const DeviceSlices> slices_;
   SelectorCache selectors_;
+  DeviceMemory memory_;
 };
 
 }  // namespace mainspring::scheduler
