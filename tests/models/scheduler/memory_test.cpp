@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "tests/models/scheduler/cluster.h"
+#include "tests/models/scheduler/same_life.h"
 
 namespace mainspring::scheduler {
 namespace {
@@ -202,19 +203,7 @@ TEST_P(Memory, NeverShowsInDecisions) {
       put(s);
     }
   }
-  // Every placement, message, preemption and nomination is in what was sent and recorded.
-  ASSERT_EQ(fast.ctx.sent.size(), plain.ctx.sent.size());
-  for (size_t i = 0; i < fast.ctx.sent.size(); ++i) {
-    const client::Request& a = fast.ctx.sent[i].request;
-    const client::Request& b = plain.ctx.sent[i].request;
-    ASSERT_EQ(a.verb, b.verb) << i;
-    ASSERT_EQ(a.name, b.name) << i;
-    ASSERT_EQ(a.target, b.target) << i;
-    ASSERT_EQ(a.body == nullptr, b.body == nullptr) << i;
-    if (!a.body) continue;
-    ASSERT_TRUE(api::equal(*a.body, *b.body)) << i << " " << a.name.view();
-  }
-  EXPECT_EQ(fast.events, plain.events);
+  test::expect_same_life(fast, plain);
 }
 
 INSTANTIATE_TEST_SUITE_P(RandomLives, Memory, testing::Range(1, 25));
