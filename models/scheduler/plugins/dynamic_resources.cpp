@@ -193,9 +193,7 @@ Status DynamicResources::pre_filter(Cycle& cycle, std::optional<std::vector<api:
     Status s = check_claim(cycle.ctx, object, cycled.get());
     if (!s.ok()) return s;
   }
-  if (!cycled->to_allocate.empty()) {
-    prepare_search(cycle, cycled.get());
-  }
+  if (!cycled->to_allocate.empty()) prepare_search(cycle, cycled.get());
   data.cycled = std::move(cycled);
   return {};
 }
@@ -216,7 +214,7 @@ Status DynamicResources::filter(const Cycle& cycle, const NodeInfo& node) const 
       case DeviceAllocation::Kind::kFound:
         break;
       case DeviceAllocation::Kind::kNone:
-        return Status::unresolvable("cannot allocate all claims");
+        return Status::unresolvable(reason_);
       case DeviceAllocation::Kind::kPools:
         return Status::unresolvable("invalid resource pools were encountered");
       case DeviceAllocation::Kind::kTimeout:

@@ -93,6 +93,7 @@ class DynamicResources final : public PluginBase<DynamicResources> {
   std::shared_ptr<const DeviceSlices> slices_;
   SelectorCache selectors_;
   DeviceMemory memory_;
+  api::Str reason_ = "cannot allocate all claims";
 };
 
 }  // namespace mainspring::scheduler
