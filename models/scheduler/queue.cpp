@@ -127,11 +127,14 @@ void SchedulingQueue::detach(uint32_t slot) {
     case Place::kErrorBackoff:
       erase(s.place, slot);
       break;
-    case Place::kUnschedulable:
-      pool_.erase({s.pooled, slot});
+    case Place::kUnschedulable: {
+      const auto group = pool_.find(s.pooled_for);
+      group->second.erase({s.pooled, slot});
+      if (group->second.empty()) pool_.erase(group);
       pool_by_age_.erase({s.pod.timestamp, slot});
       s.place = Place::kNone;
       break;
+    }
   }
 }
 
@@ -147,8 +150,15 @@ void SchedulingQueue::to_pool(uint32_t slot) {
   Slot& s = slots_[slot];
   s.place = Place::kUnschedulable;
   s.pooled = ++sequence_;
-  pool_.insert({s.pooled, slot});
+  s.pooled_for = s.pod.unschedulable_plugins | s.pod.pending_plugins;
+  pool_[s.pooled_for].insert({s.pooled, slot});
   if (!s.pod.gated()) pool_by_age_.insert({s.pod.timestamp, slot});
+}
+
+size_t SchedulingQueue::unschedulable() const {
+  size_t pods = 0;
+  for (const auto& [rejectors, group] : pool_) pods += group.size();
+  return pods;
 }
 
 SchedulingQueue::Place SchedulingQueue::place(std::string_view ns, std::string_view name) const {
@@ -402,17 +412,19 @@ void SchedulingQueue::move_all(const Call& call, ClusterEvent event, const Event
   if (pool_.empty() && in_flight_.empty()) return;
   const PluginSet listeners = interested(call, event);
   if (!event.wildcard() && listeners.empty()) return;
-  std::vector<uint32_t> waiting;
-  for (const auto& [order, slot] : pool_) {
-    const QueuedPod& pod = slots_[slot].pod;
-    if (max_priority && pod.pod->priority > *max_priority) continue;
-    if (!except.empty() && pod.pod->uid() == except) continue;
+  std::vector<std::pair<uint64_t, uint32_t>> waiting;
+  for (const auto& [rejectors, pods] : pool_) {
     // Most pods were rejected by plugins that do not care.
-    const PluginSet rejectors = pod.unschedulable_plugins | pod.pending_plugins;
     if (!event.wildcard() && !rejectors.empty() && !rejectors.meets(listeners)) continue;
-    waiting.push_back(slot);
+    for (const auto& [order, slot] : pods) {
+      const PodInfo& pod = *slots_[slot].pod.pod;
+      if (max_priority && pod.priority > *max_priority) continue;
+      if (!except.empty() && pod.uid() == except) continue;
+      waiting.emplace_back(order, slot);
+    }
   }
-  for (const uint32_t slot : waiting) {
+  std::sort(waiting.begin(), waiting.end());
+  for (const auto& [order, slot] : waiting) {
     const QueuedPod& pod = slots_[slot].pod;
     if (pod.gated()) {
       bool registered = false;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <string_view>
@@ -100,7 +101,7 @@ class SchedulingQueue {
   Place place(std::string_view ns, std::string_view name) const;
   size_t active() const { return active_.items.size(); }
   size_t backing_off() const { return backoff_.items.size() + error_backoff_.items.size(); }
-  size_t unschedulable() const { return pool_.size(); }
+  size_t unschedulable() const;
   // Whether an event can mean anything to it: pods wait for one, or are being decided on.
   bool listens() const { return !pool_.empty() || !in_flight_.empty(); }
   const QueuedPod* find(std::string_view ns, std::string_view name) const;
@@ -117,7 +118,8 @@ class SchedulingQueue {
     QueuedPod pod;
     Place place = Place::kNone;
     uint32_t heap_index = 0;
-    uint64_t pooled = 0;  // order of arrival in the pool
+    uint64_t pooled = 0;   // order of arrival in the pool
+    PluginSet pooled_for;  // the plugins that rejected it then
   };
   // Go's container/heap over slot numbers, so that ties fall as they do there.
   struct Heap {
@@ -172,7 +174,9 @@ class SchedulingQueue {
   Heap active_;
   Heap backoff_;
   Heap error_backoff_;
-  std::set<std::pair<uint64_t, uint32_t>> pool_;          // by order of arrival
+  // By the plugins that rejected them, so that those whose plugins an event does not concern cost
+  // nothing; of one such set by order of arrival.
+  std::map<PluginSet, std::set<std::pair<uint64_t, uint32_t>>> pool_;
   std::set<std::pair<api::Time, uint32_t>> pool_by_age_;  // those that are not gated
   int64_t leftover_ticks_ = 0;                            // leftover flushes so far
   std::deque<InFlightPod> in_flight_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <bit>
+#include <compare>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -46,7 +47,7 @@ class PluginSet {
     return a;
   }
   constexpr bool meets(PluginSet o) const { return (bits_ & o.bits_) != 0; }
-  friend constexpr bool operator==(PluginSet, PluginSet) = default;
+  friend constexpr auto operator<=>(PluginSet, PluginSet) = default;
 
  private:
   uint64_t bits_ = 0;
