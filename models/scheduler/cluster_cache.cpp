@@ -314,6 +314,11 @@ PodInfoRef ClusterCache::make_pod_info(PodRef pod) {
   info->terminating = !pod->metadata.deletion_timestamp.is_zero();
   for (const api::Volume& v : pod->spec.volumes) {
     info->has_claims = info->has_claims || v.persistent_volume_claim || v.ephemeral;
+    const bool names_one =
+        v.persistent_volume_claim && !v.persistent_volume_claim->claim_name.empty();
+    info->has_odd_claims =
+        info->has_odd_claims || v.ephemeral || (v.persistent_volume_claim && !names_one);
+    if (names_one) ++info->named_claims;
     info->has_disks = info->has_disks || !v.extra.is_null();
   }
   if (resized(*pod)) {

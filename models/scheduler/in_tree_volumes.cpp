@@ -178,8 +178,12 @@ bool is_migrated(const InTreePlugin& plugin, const api::CSINode* csi_node) {
   if (!csi_node || plugin.counts == Counts::kNever) return false;
   const api::Str* list = csi_node->metadata.annotations.find(kMigratedPlugins);
   if (!list) return false;
-  const std::vector<std::string> names = split(list->view(), ",");
-  return std::find(names.begin(), names.end(), plugin.name) != names.end();
+  for (std::string_view left = list->view();;) {
+    const size_t comma = left.find(',');
+    if (left.substr(0, comma) == plugin.name) return true;
+    if (comma == std::string_view::npos) return false;
+    left.remove_prefix(comma + 1);
+  }
 }
 
 CsiHandle csi_handle(const InTreePlugin& plugin, const api::Json& kept, const api::StrMap& labels) {

@@ -35,6 +35,8 @@ void NodeInfo::count(const PodInfo& pod, LabelClass label_class, int32_t sign) {
   requested.add(pod.node_request(), sign);
   nonzero_cpu += sign * pod.nonzero_cpu();
   nonzero_memory += sign * pod.nonzero_memory();
+  named_claims += sign * pod.named_claims;
+  if (pod.has_odd_claims || pod.has_disks) pods_with_odd_volumes += sign;
   for (const HostPort& port : pod.t->host_ports) {
     // A set, not a count, as in Kubernetes: removing one of two equal ports frees it.
     const auto it = std::find(ports.begin(), ports.end(), port);

@@ -40,8 +40,10 @@ struct NodeInfo {
   Resources requested;
   int64_t nonzero_cpu = 0;
   int64_t nonzero_memory = 0;
-  bool has_hard_taints = false;  // NoSchedule or NoExecute
-  bool has_soft_taints = false;  // PreferNoSchedule
+  int32_t named_claims = 0;           // volumes of its pods that name a claim
+  int32_t pods_with_odd_volumes = 0;  // those with odd claims or inline disks
+  bool has_hard_taints = false;       // NoSchedule or NoExecute
+  bool has_soft_taints = false;       // PreferNoSchedule
   bool unschedulable = false;
   bool in_snapshot = false;
   bool dirty = false;     // changed since the last snapshot

@@ -110,9 +110,11 @@ struct PodInfo {
   api::Ref<const PodTemplate> t;
   api::Str node_name;  // spec.nodeName, or the node it is assumed on
   bool terminating = false;
-  bool has_claims = false;    // a volume is a claim, or makes one (generic ephemeral)
-  bool has_disks = false;     // a volume is one of the in-tree kinds that sit inline in a pod
-  api::Opt<Resized> resized;  // of pods whose statuses say something else than the spec
+  bool has_claims = false;      // a volume is a claim, or makes one (generic ephemeral)
+  bool has_odd_claims = false;  // a volume makes its claim, or names none
+  bool has_disks = false;       // a volume is one of the in-tree kinds that sit inline in a pod
+  int32_t named_claims = 0;     // volumes that name a claim
+  api::Opt<Resized> resized;    // of pods whose statuses say something else than the spec
 
   const api::Str& uid() const { return pod->metadata.uid; }
   const api::StrMap& labels() const { return pod->metadata.labels; }

@@ -49,7 +49,7 @@ void put(std::vector<NodeIndex>& sorted, NodeIndex n, bool in) {
 
 }  // namespace
 
-ServiceProxy::ServiceProxy(Options options) : options_(std::move(options)) {}
+ServiceProxy::ServiceProxy(Options options) : options_(options) {}
 
 ServiceIndex ServiceProxy::service(std::string_view ns, std::string_view name) {
   const std::string key = full_name(ns, name);

@@ -26,33 +26,44 @@ void add(std::string_view driver, std::string_view handle, Volumes* out) {
   out->emplace(fmt::format("{}/{}", driver, handle), driver);
 }
 
+// What a claim has attached: a volume of a CSI driver, or of an in-tree plugin, which counts where
+// the node leaves it to a driver.
+struct Attached {
+  std::string_view driver;
+  std::string handle;
+  const InTreePlugin* plugin = nullptr;
+
+  bool counts(const api::CSINode* csi_node) const {
+    return !driver.empty() && !handle.empty() && (!plugin || counts_as_csi(*plugin, csi_node));
+  }
+};
+
 // A claim without a volume counts by its class.
-void add_by_class(const client::ControlContext& ctx, const api::CSINode* csi_node,
-                  const api::PersistentVolumeClaim& claim, Volumes* out) {
+Attached attached_by_class(const client::ControlContext& ctx,
+                           const api::PersistentVolumeClaim& claim) {
   const auto* c =
       ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", api::class_of(claim));
-  if (!c) return;
+  if (!c) return {};
   const InTreePlugin* plugin = find_in_tree_plugin(c->provisioner.view());
-  if (plugin && !counts_as_csi(*plugin, csi_node)) return;
-  add(plugin ? plugin->driver : c->provisioner.view(),
-      fmt::format("{}-{}/{}", kUnprovisioned, claim.metadata.namespace_.view(),
-                  claim.metadata.name.view()),
-      out);
+  return {plugin ? plugin->driver : c->provisioner.view(),
+          fmt::format("{}-{}/{}", kUnprovisioned, claim.metadata.namespace_.view(),
+                      claim.metadata.name.view()),
+          plugin};
 }
 
-void add_claim(const client::ControlContext& ctx, const api::CSINode* csi_node,
-               const api::PersistentVolumeClaim& claim, Volumes* out) {
+Attached attached_for(const client::ControlContext& ctx, const api::PersistentVolumeClaim& claim) {
   const auto* volume = claim.spec.volume_name.empty()
                            ? nullptr
                            : ctx.cache(api::Kind::PersistentVolume)
                                  .get<api::PersistentVolume>("", claim.spec.volume_name);
-  if (!volume) return add_by_class(ctx, csi_node, claim, out);
+  if (!volume) return attached_by_class(ctx, claim);
   if (volume->spec.csi) {
-    return add(volume->spec.csi->driver.view(), volume->spec.csi->volume_handle.view(), out);
+    return {volume->spec.csi->driver.view(), volume->spec.csi->volume_handle.str()};
   }
   const InTreePlugin* plugin = in_tree_plugin_of(volume->spec.extra);
-  if (!plugin || !counts_as_csi(*plugin, csi_node)) return;
-  add(plugin->driver, csi_handle(*plugin, volume->spec.extra, volume->metadata.labels).handle, out);
+  if (!plugin) return {};
+  return {plugin->driver, csi_handle(*plugin, volume->spec.extra, volume->metadata.labels).handle,
+          plugin};
 }
 
 std::string not_translated(const api::Volume& v, const std::string& problem) {
@@ -85,7 +96,8 @@ Status add_pod_volumes(const client::ControlContext& ctx, const api::CSINode* cs
       const std::string why = not_owned(*pod.pod, *claim);
       if (!why.empty()) return Status::error(why);
     }
-    add_claim(ctx, csi_node, *claim, out);
+    const Attached attached = attached_for(ctx, *claim);
+    if (attached.counts(csi_node)) add(attached.driver, attached.handle, out);
   }
   return {};
 }
@@ -100,7 +112,26 @@ int32_t limit_of(const api::CSINodeDriver& driver) {
 }  // namespace
 
 struct NodeVolumeLimits::Data final : CycleDataOf<Data> {
-  std::map<api::Str, Volumes> attachments;
+  std::map<api::Str, Volumes> attachments;  // by node
+  // What the pod's claims have attached, where it has no other volumes and all are there.
+  std::optional<std::vector<Attached>> wanted;
+
+  // Whether the node has room even if no two claims shared a volume: mostly so, and told without a
+  // look at the volumes of the pods there.
+  bool surely_room(const NodeInfo& node, const api::CSINode& csi_node) const {
+    if (!wanted || node.pods_with_odd_volumes > 0) return false;
+    const auto here = attachments.find(node.name);
+    const auto most = node.named_claims +
+                      static_cast<int64_t>(here == attachments.end() ? 0 : here->second.size());
+    const auto& drivers = csi_node.spec.drivers;
+    return std::all_of(drivers.begin(), drivers.end(), [&](const api::CSINodeDriver& d) {
+      if (!d.allocatable || !d.allocatable->count) return true;
+      const auto added = std::count_if(wanted->begin(), wanted->end(), [&](const Attached& a) {
+        return d.name == a.driver && a.counts(&csi_node);
+      });
+      return added == 0 || most + added <= *d.allocatable->count;
+    });
+  }
 };
 
 namespace {
@@ -127,20 +158,36 @@ Status NodeVolumeLimits::pre_filter(Cycle& cycle, std::optional<std::vector<api:
   if (!pod.has_claims && !pod.has_disks) return Status::skip();
   const auto& volumes = pod.pod->spec.volumes;
   if (std::none_of(volumes.begin(), volumes.end(), attachable)) return Status::skip();
-  cycle.state->write<Data>(id()).attachments = attachments_of(cycle.ctx);
+  Data& d = cycle.state->write<Data>(id());
+  d.attachments = attachments_of(cycle.ctx);
+  d.wanted.reset();
+  if (pod.has_odd_claims || pod.has_disks) return {};
+  std::vector<Attached> wanted;
+  for (const api::Volume& v : volumes) {
+    if (!v.persistent_volume_claim) continue;
+    const auto* claim =
+        cycle.ctx.cache(api::Kind::PersistentVolumeClaim)
+            .get<api::PersistentVolumeClaim>(pod.ns(), v.persistent_volume_claim->claim_name);
+    if (!claim) return {};
+    wanted.push_back(attached_for(cycle.ctx, *claim));
+  }
+  d.wanted = std::move(wanted);
   return {};
 }
 
 Status NodeVolumeLimits::filter(const Cycle& cycle, const NodeInfo& node) const {
   const client::ControlContext& ctx = cycle.ctx;
   const auto* csi_node = ctx.cache(api::Kind::CSINode).get<api::CSINode>("", node.name);
+  const Data* d = cycle.state->find<Data>(id());
+  if (d && csi_node && d->surely_room(node, *csi_node)) return {};
+  if (d && d->wanted && !csi_node) return {};
   Volumes wanted;
   Status s = add_pod_volumes(ctx, csi_node, cycle.info(), true, &wanted);
   if (!s.ok()) return s;
   if (wanted.empty() || !csi_node) return {};
   std::map<std::string_view, int64_t> limits;
-  for (const api::CSINodeDriver& d : csi_node->spec.drivers) {
-    if (d.allocatable && d.allocatable->count) limits[d.name] = *d.allocatable->count;
+  for (const api::CSINodeDriver& on : csi_node->spec.drivers) {
+    if (on.allocatable && on.allocatable->count) limits[on.name] = *on.allocatable->count;
   }
   if (limits.empty()) return {};
 
@@ -152,7 +199,6 @@ Status NodeVolumeLimits::filter(const Cycle& cycle, const NodeInfo& node) const 
   // Volumes that pods have already do not count as new; those that only an attachment names do
   // count as attached.
   for (const auto& [volume, driver] : attached) wanted.erase(volume);
-  const Data* d = cycle.state->find<Data>(id());
   std::map<api::Str, Volumes> now;  // where PreFilter is not enabled
   if (!d) now = attachments_of(ctx);
   const auto& attachments = d ? d->attachments : now;

@@ -294,6 +294,7 @@ Status VolumeBinding::filter(const Cycle& cycle, const NodeInfo& node) const {
     if (!problem.empty()) return Status::error(problem);
     if (!all_there || !reachable) break;
   }
+  if (reachable && all_there && d.delayed.empty()) return {};
   PodVolumes volumes;
   Lack lack = Lack::kNothing;
   std::vector<Claim> to_match;
