@@ -243,7 +243,7 @@ void Scheduler::bound(client::ControlContext& ctx, Binding b, const client::Outc
   }
   const PodInfo& pod = *b.assumed;
   cluster_.finish_binding(pod.uid());
-  recorder_.event_v1(
+  recorders_[b.queued.profile].event_v1(
       ctx, *pod.pod, "Normal", "Scheduled", "Binding",
       fmt::format("Successfully assigned {} to {}", pod.key(), pod.node_name.view()));
   for (Plugin* p : profiles_[b.queued.profile].at(kPostBind)) {

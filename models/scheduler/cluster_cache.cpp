@@ -349,7 +349,7 @@ TopologyKey ClusterCache::topology_key(const api::Str& key) {
   for (size_t i = 0; i < topologies_.size(); ++i) {
     if (topologies_[i].name == key) return static_cast<TopologyKey>(i);
   }
-  topologies_.push_back({key, {}, 0, {}});
+  topologies_.push_back({.name = key});
   Topology& t = topologies_.back();
   for (const NodeInfo& n : nodes_) t.of_slot.push_back(n.node ? topology_value(t, *n.node) : -1);
   return static_cast<TopologyKey>(topologies_.size() - 1);
@@ -360,6 +360,7 @@ int32_t ClusterCache::topology_value(Topology& topology, const api::Node& node) 
   if (!label) return -1;
   if (const auto found = topology.index.find(*label)) return static_cast<int32_t>(*found);
   topology.index.set(*label, static_cast<uint32_t>(topology.values));
+  if (label->empty()) topology.empty = static_cast<int32_t>(topology.values);
   return static_cast<int32_t>(topology.values++);
 }
 

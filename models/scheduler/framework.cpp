@@ -372,7 +372,10 @@ Status Profile::run_post_filter(Cycle& cycle, const NodeStatuses& statuses,
       *nominating = result;
       return s;
     }
-    if (!s.is_rejected()) return s;
+    if (!s.is_rejected()) {
+      *nominating = Nominating::keep();
+      return s;
+    }
     if (result.override_) *nominating = result;
     s.for_each_reason([&](const api::Str& r) { rejected.add_reason(r); });
   }

@@ -98,13 +98,12 @@ struct Scheduler::Host final : QueueHost {
 };
 
 Scheduler::Scheduler(SchedulerOptions options)
-    : options_(std::move(options)),
-      queue_(make_queue(options_)),
-      recorder_("default-scheduler", cookie(kEvents, 0)) {
+    : options_(std::move(options)), queue_(make_queue(options_)) {
   Registry registry;
   register_scheduler_plugins(registry);
   for (const auto register_more : options_.libraries) register_more(registry);
   for (const ProfileOptions& p : options_.profiles) {
+    recorders_.emplace_back(p.scheduler_name, cookie(kEvents, profiles_.size()));
     profiles_.emplace_back(p.scheduler_name, registry, p.plugins, p.config, cluster_);
   }
   for (const Profile& p : profiles_) interests_.push_back(p.interests());
@@ -379,7 +378,7 @@ void Scheduler::on_outcome(client::ControlContext& ctx, client::Cookie c,
   const uint64_t id = c & kIdMask;
   switch (static_cast<Purpose>(c >> 56)) {
     case kEvents:
-      recorder_.on_outcome(ctx, outcome);
+      recorders_[id].on_outcome(ctx, outcome);
       return;
     case kBindPod: {
       const auto it = bindings_.find(id);
@@ -778,8 +777,8 @@ void Scheduler::forget_claims(const PodInfo& pod) {
 void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   const PodInfoRef pod = queued.pod;
   if (pod->terminating) {
-    recorder_.event_v1(ctx, *pod->pod, "Warning", "FailedScheduling", "Scheduling",
-                       "skip schedule deleting pod: " + pod->key());
+    recorders_[queued.profile].event_v1(ctx, *pod->pod, "Warning", "FailedScheduling", "Scheduling",
+                                        "skip schedule deleting pod: " + pod->key());
     forget_claims(*pod);
     return queue_.done(pod->uid());
   }
@@ -845,6 +844,7 @@ void Scheduler::fail(client::ControlContext& ctx, QueuedPod queued, const Failur
 bool Scheduler::take_back(client::ControlContext& ctx, QueuedPod queued, const Failure& failure,
                           uint64_t id) {
   Host host(*this, ctx);
+  const uint32_t profile = queued.profile;
   const PodInfoRef pod = queued.pod;
   const api::Pod& seen = *pod->pod;
   if (scratch_.observer) {
@@ -868,8 +868,8 @@ bool Scheduler::take_back(client::ControlContext& ctx, QueuedPod queued, const F
   } else {
     queue_.done(pod->uid());
   }
-  recorder_.event_v1(ctx, seen, "Warning", "FailedScheduling", "Scheduling",
-                     truncated(failure.message));
+  recorders_[profile].event_v1(ctx, seen, "Warning", "FailedScheduling", "Scheduling",
+                               truncated(failure.message));
 
   api::PodCondition condition;
   condition.type = "PodScheduled";
@@ -1010,9 +1010,10 @@ bool Scheduler::preempt_victim(client::ControlContext& ctx, uint64_t job_id, siz
 }
 
 void Scheduler::preempted(client::ControlContext& ctx, const PreemptionJob& job, size_t victim) {
-  recorder_.event_v1(ctx, *job.plan.victims[victim]->pod, "Normal", "Preempted", "Preempting",
-                     fmt::format("Preempted by pod {} on node {}", job.plan.preemptor->uid().view(),
-                                 job.plan.node.view()));
+  recorders_[job.profile].event_v1(
+      ctx, *job.plan.victims[victim]->pod, "Normal", "Preempted", "Preempting",
+      fmt::format("Preempted by pod {} on node {}", job.plan.preemptor->uid().view(),
+                  job.plan.node.view()));
 }
 
 void Scheduler::delete_victim(client::ControlContext& ctx, uint64_t job_id, size_t victim) {

@@ -286,10 +286,10 @@ class Scheduler final : public client::ControlLoop {
   std::vector<Profile> profiles_;
   std::vector<std::vector<QueueHost::Interest>> interests_;  // by profile
   SchedulingQueue queue_;
-  client::EventRecorder recorder_;
-  std::map<uint64_t, Binding> bindings_;  // in order of their decision
-  size_t waiting_ = 0;                    // bindings that Permit plugins hold up
-  std::map<uint64_t, PodInfoRef> rooms_;  // of rejected pods, by the patch of their status
+  std::vector<client::EventRecorder> recorders_;  // by profile, whose name events bear
+  std::map<uint64_t, Binding> bindings_;          // in order of their decision
+  size_t waiting_ = 0;                            // bindings that Permit plugins hold up
+  std::map<uint64_t, PodInfoRef> rooms_;          // of rejected pods, by the patch of their status
   std::map<uint64_t, PreemptionJob> preemptions_;
   uint64_t next_id_ = 0;
   size_t chosen_ = 0;      // decisions for a node so far

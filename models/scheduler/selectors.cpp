@@ -183,6 +183,12 @@ bool RequiredNodeAffinity::matches(const api::Node& node) const {
   return node_selector.matches(node.metadata.labels) && (!has_affinity || affinity.matches(node));
 }
 
+bool RequiredNodeAffinity::undecided(const api::Node& node) const {
+  const auto& terms = affinity.terms;
+  return has_affinity && node_selector.matches(node.metadata.labels) && !affinity.matches(node) &&
+         std::any_of(terms.begin(), terms.end(), [](const NodeTerm& t) { return t.unreadable(); });
+}
+
 bool tolerates(const api::Toleration& t, const api::Taint& taint) {
   if (!t.effect.empty() && t.effect != taint.effect) return false;
   if (!t.key.empty() && t.key != taint.key) return false;

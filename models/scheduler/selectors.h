@@ -66,6 +66,7 @@ struct NodeTerm {
   }
   // Where only a node's labels count its name is empty, and fields do not count either.
   bool matches(const api::StrMap& of_node, const api::Str& name) const;
+  bool unreadable() const { return !valid && !(labels.empty() && fields.empty()); }
 };
 
 struct NodeTerms {
@@ -91,6 +92,8 @@ struct RequiredNodeAffinity {
   static RequiredNodeAffinity of(const api::PodSpec& spec);
   bool trivial() const { return node_selector.empty() && !has_affinity; }
   bool matches(const api::Node& node) const;
+  // No term matches the node, and one cannot be read: an error in Kubernetes.
+  bool undecided(const api::Node& node) const;
 };
 
 bool tolerates(const api::Toleration& toleration, const api::Taint& taint);

@@ -11,14 +11,18 @@ NodeResourcesBalancedAllocation::NodeResourcesBalancedAllocation(const Args& arg
 }
 
 Status NodeResourcesBalancedAllocation::pre_score(Cycle& cycle, const NodeList&) {
-  const Resources& pod = cycle.info().node_request();
-  const bool any = std::any_of(resources_.begin(), resources_.end(),
-                               [&](const api::Str& r) { return pod.get(r) != 0; });
-  return any ? Status() : Status::skip();
+  return asks_for_any(cycle.info().node_request()) ? Status() : Status::skip();
+}
+
+bool NodeResourcesBalancedAllocation::asks_for_any(const Resources& pod) const {
+  if (plain_) return pod.milli_cpu != 0 || pod.memory != 0;
+  return std::any_of(resources_.begin(), resources_.end(),
+                     [&](const api::Str& r) { return pod.get(r) != 0; });
 }
 
 int64_t NodeResourcesBalancedAllocation::score(const Cycle& cycle, const NodeInfo& node) const {
   const Resources& pod = cycle.info().node_request();
+  if (!asks_for_any(pod)) return 0;  // where PreScore is off
   const auto fraction = [](int64_t requested, int64_t allocatable) {
     return std::min(1.0, static_cast<double>(requested) / static_cast<double>(allocatable));
   };

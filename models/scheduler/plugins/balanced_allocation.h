@@ -19,6 +19,8 @@ class NodeResourcesBalancedAllocation final : public PluginBase<NodeResourcesBal
   int64_t score(const Cycle& cycle, const NodeInfo& node) const;
 
  private:
+  bool asks_for_any(const Resources& pod) const;
+
   std::vector<api::Str> resources_;
   bool plain_ = false;  // cpu and memory
 };

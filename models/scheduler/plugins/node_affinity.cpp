@@ -25,6 +25,8 @@ bool NodeAffinity::hint(uint8_t, const client::ControlContext&, const ClusterCac
                         const PodInfo& pod, const EventObjects& objects) const {
   const api::Node& now = *objects.new_node;
   if (!enforced(now)) return false;
+  // An error counts as a reason to try.
+  if (pod.t->required.undecided(now)) return true;
   if (!pod.t->required.matches(now)) return false;
   return !objects.old_node || !pod.t->required.matches(*objects.old_node);
 }

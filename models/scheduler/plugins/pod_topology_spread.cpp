@@ -279,8 +279,9 @@ PodTopologySpread::Memory* PodTopologySpread::memory(const Cycle& cycle, bool ha
         if (c.key == ClusterCache::kHostname) {
           shares[i].amount = m.count_pods(cluster, node, i);
         } else if (included(c, *m.t, node)) {
-          // Nodes without the label are a domain of their own.
-          shares[i] = {cluster.topology_value(c.key, node) + 1, m.count_pods(cluster, node, i)};
+          // Nodes without the label are a domain too.
+          shares[i] = {static_cast<int32_t>(cluster.loose_topology_value(c.key, node.id)),
+                       m.count_pods(cluster, node, i)};
         }
       }
     });
@@ -377,13 +378,12 @@ Status PodTopologySpread::pre_score(Cycle& cycle, const NodeList& nodes) {
     const TopologyKey key = m->constraints[i].key;
     size_t domains = nodes.size() - ignored;
     if (key != ClusterCache::kHostname) {
-      const std::span<const int32_t> values = cluster.topology(key);
       seen_values_.assign(cluster.topology_values(key) + 1, 0);
       domains = 0;
       for (size_t k = 0; k < nodes.size(); ++k) {
         const uint32_t slot = nodes.slot(k);
         if (d.any_ignored && d.ignored[slot]) continue;
-        uint8_t& seen = seen_values_[static_cast<size_t>(int64_t{values[slot]} + 1)];
+        uint8_t& seen = seen_values_[cluster.loose_topology_value(key, slot)];
         domains += seen ? 0 : 1;
         seen = 1;
       }
@@ -407,7 +407,9 @@ void PodTopologySpread::score_all(const Cycle& cycle, const NodeList& nodes,
       const uint32_t slot = nodes.slot(k);
       if (values[slot] < 0) continue;
       const int64_t n =
-          hostname ? d.soft->sums.amount(i, slot) : d.soft->sums.sum(i, values[slot] + 1);
+          hostname ? d.soft->sums.amount(i, slot)
+                   : d.soft->sums.sum(
+                         i, static_cast<int32_t>(cycle.cluster.loose_topology_value(c.key, slot)));
       sums[k] += static_cast<double>(n) * d.weights[i] + more;
     }
   }
