@@ -7,6 +7,8 @@
 #include <set>
 
 #include "models/api/time_text.h"
+#include "models/api/validation.h"
+#include "models/scheduler/resources.h"
 #include "scenarios/trace_file.h"
 #include "scenarios/units.h"
 #include "sim/distributions.h"
@@ -134,6 +136,63 @@ void within_horizon(const spec::ScenarioFile& s, std::string_view field, std::st
   }
 }
 
+// What becomes a label of nodes.
+void check_label(std::string_view field, std::string_view value, std::string_view example,
+                 Checker& check) {
+  if (value.empty() || !api::check_label_value(value).empty()) {
+    check.mismatch(field, fmt::format("a label's value such as {}", example), value);
+  }
+}
+
+// A machine that no device plugin or kubelet could report is no machine. Source:
+// pkg/apis/core/helper IsExtendedResourceName, validation.go ValidateResourceQuantityValue.
+void check_devices(const spec::NodePoolSpec& pool, const Place& devices, Checker& check) {
+  for (const auto& [name, amount] : pool.devices) {
+    const Place own = devices[name];
+    check.at(own.tree, own.path);
+    if (!scheduler::is_extended_resource(name) || !api::check_qualified_name(name).empty()) {
+      check.mismatch("", "the name of an extended resource such as nvidia.com/gpu", name);
+    } else if (amount.sign() < 0 || amount.milli_value() % 1000 != 0) {
+      check.mismatch("", "a whole number of at least 0", amount.to_string());
+    }
+  }
+}
+
+// The names of a pool's machines, its labels and taints: what Node objects may have.
+void check_node_names(const spec::NodePoolSpec& pool, const Place& own, Checker& check) {
+  const std::string last = fmt::format("{}-{}", pool.name.view(), pool.count.value_or(0));
+  if (!pool.name.empty() &&
+      (!api::check_dns_subdomain(last).empty() || !api::check_label_value(last).empty())) {
+    check.mismatch("name", "the start of machines' names such as general: a-z, 0-9, '-' and '.'",
+                   pool.name);
+  }
+  check_label("region", pool.region, "region-1", check);
+  check_label("instanceType", pool.instance_type, "standard-4", check);
+  for (size_t i = 0; i < pool.zones.size(); ++i) {
+    const Place zone = own.item("zones", i);
+    check.at(zone.tree, zone.path);
+    check_label("", pool.zones[i], "zone-a", check);
+  }
+  for (const auto& [name, value] : pool.labels) {
+    const Place label = own["labels"][name];
+    check.at(label.tree, label.path);
+    if (!api::check_qualified_name(name).empty()) {
+      check.mismatch("", "a label's name such as example.com/tier", name);
+    } else if (!api::check_label_value(value).empty()) {
+      check.mismatch("", "a label's value such as web-1", value);
+    }
+  }
+  std::set<std::pair<std::string_view, std::string_view>> taints;
+  for (size_t i = 0; i < pool.taints.size(); ++i) {
+    const Place taint = own.item("taints", i);
+    check.at(taint.tree, taint.path);
+    if (!taints.insert({pool.taints[i].key, pool.taints[i].effect}).second) {
+      check.bad("", "taints must be unique by key and effect pair");
+    }
+  }
+  check_devices(pool, own["devices"], check);
+}
+
 void check_cluster(const spec::ScenarioFile& s, const Json& tree, Checker& check) {
   const Place cluster = Place{tree}["cluster"];
   std::set<std::string> names;
@@ -149,6 +208,7 @@ void check_cluster(const spec::ScenarioFile& s, const Json& tree, Checker& check
          positive("cpu", pool.cpu);
          positive("memory", pool.memory);
          positive("disk", pool.disk);
+         check_node_names(pool, own, check);
        });
   check.at(cluster.tree, cluster.path);
   if (s.cluster.node_pools.empty()) check.bad("nodePools", "expected at least one pool of nodes");

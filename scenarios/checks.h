@@ -47,9 +47,9 @@ class Checker {
   // An empty field means the mapping itself.
   void bad(std::string_view field, std::string message);
   void doubtful(std::string_view field, std::string message);
+  void mismatch(std::string_view field, std::string_view expected, std::string_view found);
 
  private:
-  void mismatch(std::string_view field, std::string_view expected, std::string_view found);
   void add(api::Diagnostic d, std::string_view field);
 
   api::Diagnostics& diagnostics_;

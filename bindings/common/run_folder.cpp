@@ -20,7 +20,14 @@ namespace {
 constexpr const char* kJournal = "journal.mspj";
 constexpr const char* kMetadata = "run.json";
 
-Json metadata(const FinishedRun& run) {
+// A file's path as seen from another folder. A link stays one: what it names is relative to it.
+std::string move_path(const fs::path& file, const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  const fs::path in = fs::proximate(fs::absolute(from / file).parent_path(), to, error);
+  return (in / file.filename()).lexically_normal().string();
+}
+
+Json metadata(const FinishedRun& run, const std::string& folder) {
   Json set = Json::array();
   for (const auto& [path, value] : run.overrides) set.push_back(path + "=" + value);
   return Json::object()
@@ -29,6 +36,7 @@ Json metadata(const FinishedRun& run) {
       .set("version", MAINSPRING_VERSION)
       .set("scenario", run.report.meta.scenario)
       .set("file", run.file)
+      .set("path", move_path(run.file, "", folder))
       .set("seed", run.seed)
       .set("set", set)
       .set("digest", run.digest)
@@ -59,7 +67,7 @@ std::string save_run(const FinishedRun& run, const std::string& folder) {
   if (scenarios::read_file(run.file, scenario)) {
     written(scenarios::write_file(in("scenario.yaml"), scenario), "scenario.yaml");
   }
-  written(scenarios::write_file(in(kMetadata), api::to_pretty_json(metadata(run)) + "\n"),
+  written(scenarios::write_file(in(kMetadata), api::to_pretty_json(metadata(run, folder)) + "\n"),
           kMetadata);
   return problem;
 }
@@ -86,7 +94,12 @@ RunFolder open_run_folder(const std::string& folder) {
     out.problem = fmt::format("{}: not what `mainspring run` writes", path);
   }
   out.ended = sim::Duration::nanos(json["endedNanoseconds"].as_int());
+  // As given, if the two have moved apart.
   out.file = json["file"].as_view();
+  const fs::path path_from_there(json["path"].as_view());
+  if (!path_from_there.empty() && fs::exists(folder / path_from_there, error)) {
+    out.file = move_path(path_from_there, folder, fs::current_path());
+  }
   out.seed = static_cast<uint64_t>(json["seed"].as_int());
   out.digest = json["digest"].as_view();
   for (const Json& entry : json["set"].items()) {

@@ -5,7 +5,8 @@
 //   results.json   for programs
 //   junit.xml      for CI
 //   scenario.yaml  the scenario file as it was
-//   run.json       version, seed, digest, how far it came, --set values
+//   run.json       version, seed, digest, how far it came, --set values, where the scenario is: as
+//                  given and as seen from this folder, so that both may move together
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ struct RunFolder {
   std::string journal_path;
   sim::Duration ended;  // virtual time reached
   // What it takes to run it again.
-  std::string file;  // the scenario's, as given
+  std::string file;  // the scenario's, as seen from the current folder
   uint64_t seed = 0;
   Overrides overrides;
   std::string digest;

@@ -24,6 +24,10 @@ std::string at(std::string_view list, size_t index, std::string_view field = {})
   return path;
 }
 
+std::string at_key(std::string_view map, const Str& key) {
+  return std::string(map) + '[' + key.str() + ']';
+}
+
 bool selects(const LabelSelector& selector, const StrMap& labels) {
   for (const auto& [key, value] : selector.match_labels) {
     const Str* have = labels.find(key);
@@ -117,28 +121,119 @@ void check_handlers(std::initializer_list<std::pair<std::string_view, bool>> han
   if (n == 0) c.required("", "must specify a handler type");
 }
 
+// pkg/apis/core/helper/helpers.go: names of resources.
+bool is_native(std::string_view name) {
+  return name.find('/') == std::string_view::npos ||
+         name.find("kubernetes.io/") != std::string_view::npos;
+}
+bool is_extended(std::string_view name) {
+  return !is_native(name) && !name.starts_with("requests.") &&
+         check_qualified_name("requests." + std::string(name)).empty();
+}
+// Objects that quotas count.
+constexpr std::string_view kCountedObjects[] = {"configmaps",
+                                                "persistentvolumeclaims",
+                                                "pods",
+                                                "replicationcontrollers",
+                                                "resourcequotas",
+                                                "secrets",
+                                                "services",
+                                                "services.loadbalancers",
+                                                "services.nodeports"};
+bool is_counted(std::string_view name) {
+  return std::find(std::begin(kCountedObjects), std::end(kCountedObjects), name) !=
+         std::end(kCountedObjects);
+}
+bool is_of_containers(std::string_view name) {
+  return name == "cpu" || name == "memory" || name == "ephemeral-storage" ||
+         name.starts_with("hugepages-");
+}
+bool is_standard(std::string_view name) {
+  if (is_counted(name) || is_of_containers(name) || name == "storage") return true;
+  if (name == "requests.storage") return true;
+  for (std::string_view prefix : {"requests.", "limits."}) {
+    if (!name.starts_with(prefix)) continue;
+    const std::string_view of = name.substr(prefix.size());
+    if (of.starts_with("hugepages-")) return prefix == "requests.";
+    return is_of_containers(of);
+  }
+  return false;
+}
+bool overcommits(std::string_view name) {
+  return is_native(name) && !name.starts_with("hugepages-");
+}
+
+// ValidateResourceQuantityValue.
+void check_amount(std::string_view place, std::string_view name, const Quantity& amount,
+                  ValidateContext& c) {
+  if (amount.sign() < 0) {
+    c.invalid(place, Json(amount.to_string()), "must be greater than or equal to 0");
+  }
+  if ((is_counted(name) || is_extended(name)) && amount.milli_value() % 1000 != 0) {
+    c.invalid(place, Json(amount.to_string()), "must be an integer");
+  }
+}
+
 void check_amounts(const Map<Quantity>& amounts, std::string_view field, ValidateContext& c) {
   for (const auto& [name, amount] : amounts) {
-    const std::string place = std::string(field) + '[' + name.str() + ']';
-    const bool qualified = name.view().find('/') != std::string_view::npos;
-    const bool standard = name == "cpu" || name == "memory" || name == "ephemeral-storage" ||
-                          name == "storage" || name == "pods" ||
-                          name.view().starts_with("hugepages-");
-    if (!qualified && !standard) {
+    const std::string place = at_key(field, name);
+    const std::string_view why = check_qualified_name(name);
+    if (!why.empty()) {
+      c.invalid(place, Json(name), why);
+    } else if (name.view().find('/') == std::string_view::npos && !is_standard(name)) {
       c.invalid(place, Json(name), "must be a standard resource type or fully qualified");
-    } else if (qualified) {
-      c.check(place, name, check_qualified_name(name));
     }
-    if (amount.sign() < 0) {
-      c.invalid(place, Json(amount.to_string()), "must be greater than or equal to 0");
+    check_amount(place, name, amount, c);
+  }
+}
+
+// What containers may ask for is less than what has a name.
+void check_container_resources(const Map<Quantity>& amounts, std::string_view field,
+                               ValidateContext& c) {
+  for (const auto& [name, amount] : amounts) {
+    if (name.view().find('/') == std::string_view::npos) {
+      if (!is_of_containers(name)) {
+        c.invalid(at_key(field, name), Json(name), "must be a standard resource for containers");
+      }
+    } else if (!is_native(name) && !is_extended(name)) {
+      c.invalid(at_key(field, name), Json(name), "doesn't follow extended resource name standard");
     }
   }
 }
 
-bool overcommits(std::string_view name) {
-  const bool native = name.find('/') == std::string_view::npos ||
-                      name.find("kubernetes.io/") != std::string_view::npos;
-  return native && !name.starts_with("hugepages-");
+// matchLabelKeys and mismatchLabelKeys, whose values the API server adds to the selector of a pod:
+// a key that stood there already is there twice. ValidateMatchLabelKeysAndMismatchLabelKeys.
+void check_label_keys(const List<Str>& match, const List<Str>& mismatch,
+                      const Opt<LabelSelector>& selector, ValidateContext& c) {
+  const auto names = [&](std::string_view field, const List<Str>& keys) {
+    if (!keys.empty() && !selector) {
+      return c.forbidden(field, "must not be specified when labelSelector is not set");
+    }
+    for (size_t i = 0; i < keys.size(); ++i) {
+      c.check(at(field, i), keys[i], check_qualified_name(keys[i]));
+    }
+  };
+  names("matchLabelKeys", match);
+  names("mismatchLabelKeys", mismatch);
+  if (match.empty()) return;
+  if (selector) {
+    std::set<std::string_view> seen;
+    for (const auto& [key, value] : selector->match_labels) seen.insert(key);
+    for (const LabelSelectorRequirement& r : selector->match_expressions) {
+      if (seen.insert(r.key).second) continue;
+      for (size_t i = match.size(); i-- > 0;) {
+        if (match[i] != r.key) continue;
+        c.invalid(at("", i), Json(r.key), "exists in both matchLabelKeys and labelSelector");
+        break;
+      }
+    }
+  }
+  for (size_t i = 0; i < match.size(); ++i) {
+    if (std::find(mismatch.begin(), mismatch.end(), match[i]) != mismatch.end()) {
+      c.invalid(at("matchLabelKeys", i), Json(match[i]),
+                "exists in both matchLabelKeys and mismatchLabelKeys");
+    }
+  }
 }
 
 }  // namespace
@@ -206,6 +301,11 @@ void validate_fields(const LifecycleHandler& v, ValidateContext& c) {
 }
 
 void validate_fields(const Container& v, ValidateContext& c) {
+  {
+    const Scope scope(c, "resources");
+    check_container_resources(v.resources.limits, "limits", c);
+    check_container_resources(v.resources.requests, "requests", c);
+  }
   if (v.image.empty()) c.required("image");
   if (v.liveness_probe && v.liveness_probe->success_threshold != 1) {
     c.invalid("livenessProbe.successThreshold", Json(v.liveness_probe->success_threshold),
@@ -255,12 +355,23 @@ void validate_fields(const Toleration& v, ValidateContext& c) {
   if (exists && !v.value.empty()) {
     c.invalid("operator", Json(v.value), "value must be empty when `operator` is 'Exists'");
   }
+  constexpr std::string_view kOperators[] = {toleration_operator::kEqual,
+                                             toleration_operator::kExists, toleration_operator::kLt,
+                                             toleration_operator::kGt};
   if (v.operator_.empty() || v.operator_ == toleration_operator::kEqual) {
     c.check("operator", v.value, check_label_value(v.value));
+  } else if (v.operator_ == toleration_operator::kLt || v.operator_ == toleration_operator::kGt) {
+    // Known, but TaintTolerationComparisonOperators is off.
+    c.unsupported("operator", Json(v.operator_), kOperators);
+  } else if (!exists) {
+    c.unsupported("operator", Json(v.operator_), std::span(kOperators).first(2));
   }
 }
 
-void validate_fields(const NodeSelectorRequirement& v, ValidateContext& c) {
+namespace {
+
+void check_node_labels(const NodeSelectorRequirement& v, ValidateContext& c) {
+  if (!v.key.empty()) c.check("key", v.key, check_qualified_name(v.key));
   const Str& op = v.operator_;
   if (op == node_selector_operator::kIn || op == node_selector_operator::kNotIn) {
     if (v.values.empty()) {
@@ -274,6 +385,40 @@ void validate_fields(const NodeSelectorRequirement& v, ValidateContext& c) {
     if (v.values.size() != 1) {
       c.required("values", "must be specified single value when `operator` is 'Lt' or 'Gt'");
     }
+  }
+}
+
+// Of fields only the name can be asked for, and for one name at a time.
+void check_node_fields(const NodeSelectorRequirement& v, ValidateContext& c) {
+  const Str& op = v.operator_;
+  if (op == node_selector_operator::kIn || op == node_selector_operator::kNotIn) {
+    if (v.values.size() != 1) {
+      c.required("values",
+                 "must be only one value when `operator` is 'In' or 'NotIn' for node field "
+                 "selector");
+    }
+  } else {
+    c.invalid("operator", Json(op), "not a valid selector operator");
+  }
+  if (v.key != "metadata.name") {
+    c.invalid("key", Json(v.key), "not a valid field selector key");
+    return;
+  }
+  for (size_t i = 0; i < v.values.size(); ++i) {
+    c.check(at("values", i), v.values[i], check_dns_subdomain(v.values[i]));
+  }
+}
+
+}  // namespace
+
+void validate_fields(const NodeSelectorTerm& v, ValidateContext& c) {
+  for (size_t i = 0; i < v.match_expressions.size(); ++i) {
+    const Scope scope(c, "matchExpressions", i);
+    check_node_labels(v.match_expressions[i], c);
+  }
+  for (size_t i = 0; i < v.match_fields.size(); ++i) {
+    const Scope scope(c, "matchFields", i);
+    check_node_fields(v.match_fields[i], c);
   }
 }
 
@@ -293,6 +438,14 @@ void validate_fields(const LabelSelectorRequirement& v, ValidateContext& c) {
 
 void validate_fields(const PodAffinityTerm& v, ValidateContext& c) {
   for (const Str& name : v.namespaces) c.check("namespace", name, check_dns_label(name));
+  check_label_keys(v.match_label_keys, v.mismatch_label_keys, v.label_selector, c);
+  if (!v.topology_key.empty()) {
+    c.check("topologyKey", v.topology_key, check_qualified_name(v.topology_key));
+  }
+}
+
+void validate_fields(const TopologySpreadConstraint& v, ValidateContext& c) {
+  check_label_keys(v.match_label_keys, {}, v.label_selector, c);
 }
 
 void validate_fields(const Volume& v, ValidateContext& c) {
@@ -470,6 +623,9 @@ void validate_fields(const PodSpec& v, ValidateContext& c) {
       }
     }
   }
+  const Scope scope(c, "overhead");
+  check_amounts(v.overhead, "limits", c);
+  check_container_resources(v.overhead, "limits", c);
 }
 
 // --- nodes and storage ---
@@ -479,6 +635,16 @@ void validate_fields(const NodeSpec& v, ValidateContext& c) {
   for (size_t i = 0; i < v.taints.size(); ++i) {
     const Taint& t = v.taints[i];
     if (!seen.insert({t.key, t.effect}).second) c.duplicate(at("taints", i), encode_as(t));
+  }
+}
+
+void validate_fields(const Node& v, ValidateContext& c) {
+  const Scope scope(c, "status");
+  for (const auto& [name, amount] : v.status.capacity) {
+    check_amount("capacity." + name.str(), name, amount, c);
+  }
+  for (const auto& [name, amount] : v.status.allocatable) {
+    check_amount("allocatable." + name.str(), name, amount, c);
   }
 }
 

@@ -21,6 +21,7 @@
 #include "models/api/types/storage.h"
 #include "models/api/validation.h"
 #include "models/apiserver/api_server.h"
+#include "models/apiserver/label_keys.h"
 #include "models/apiserver/object_parts.h"
 #include "models/apiserver/quota.h"
 #include "sim/random.h"
@@ -459,6 +460,7 @@ bool Registry::admit_pod(Transaction& tx, api::Pod& pod, Outcome& out) {
     gated.message = "Scheduling is blocked due to non-empty scheduling gates";
     pod.status.conditions.push_back(gated);
   }
+  merge_label_keys(pod);
   return true;
 }
 

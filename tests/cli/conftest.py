@@ -71,12 +71,12 @@ def folder(tmp_path):
 
 @pytest.fixture
 def mainspring(folder):
-    """Runs the program in the folder: mainspring("run", "x.yaml", env={...})."""
+    """Runs the program in the folder: mainspring("run", "x.yaml", env={...}), or in another."""
 
-    def run(*words, env=None):
+    def run(*words, env=None, cwd=folder):
         return subprocess.run(
             [PROGRAM, *map(str, words)],
-            cwd=folder,
+            cwd=cwd,
             env={**os.environ, **(env or {})},
             capture_output=True,
             text=True,

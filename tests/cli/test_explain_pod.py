@@ -1,6 +1,7 @@
 """`mainspring explain pod`: why a pod of a recorded run is on its node, or on none."""
 
 import json
+import shutil
 
 import pytest
 
@@ -84,6 +85,27 @@ def test_the_table_shows_attempts_one_by_one(mainspring, waited):
     assert "Attempt 1 at" in out and "no node" in out
     assert "AssignedPodDelete of pod/default/first lets it try again" in out
     assert "small-1 is the only node found to fit" in out
+
+
+def test_a_run_is_explained_from_any_folder(mainspring, folder, waited):
+    elsewhere = folder / "a" / "b"
+    elsewhere.mkdir(parents=True)
+    words = ["explain", "pod", "second", "-o", "json", "--run"]
+    here = mainspring(*words, "out").stdout
+    for out in ("../../out", folder / "out"):
+        there = mainspring(*words, out, cwd=elsewhere)
+        assert there.returncode == 0, there.stderr
+        assert there.stdout == here
+    # Both may move together, and the run folder alone if the scenario is where it was given.
+    moved = elsewhere / "moved"
+    moved.mkdir()
+    for name in ("out", "pods.yaml", "waiting.yaml"):
+        shutil.move(folder / name, moved / name)
+    assert mainspring(*words, "moved/out", cwd=elsewhere).stdout == here
+    shutil.move(moved / "out", elsewhere / "out")
+    assert mainspring(*words, "../out", cwd=moved).stdout == here
+    lost = mainspring(*words, "out", cwd=elsewhere)
+    assert lost.returncode == 3 and "waiting.yaml: no such file" in lost.stderr
 
 
 def test_what_cannot_be_explained_is_said(mainspring, folder, waited):

@@ -96,6 +96,46 @@ TEST_F(Loader, AMachineHasMoreThanNoCpuMemoryAndDisk) {
                           HasSubstr("nodePools[0].memory: must be greater than 0")));
 }
 
+TEST_F(Loader, APoolsMachinesHaveNamesLabelsTaintsAndDevicesThatNodesMayHave) {
+  const auto of_pool = [&](const char* field, const char* value) {
+    return said("", {{std::string("cluster.nodePools[0].") + field, value}});
+  };
+  EXPECT_THAT(of_pool("devices", "{nvidia.com/gpu: 8, example.com/fpga: 0}"), IsEmpty());
+  EXPECT_THAT(of_pool("devices", "{nvidia.com/gpu: -1}"),
+              ElementsAre(HasSubstr("Scenario/t cluster.nodePools[0].devices.nvidia.com/gpu: "
+                                    "expected a whole number of at least 0, got \"-1\"")));
+  EXPECT_THAT(of_pool("devices", "{nvidia.com/gpu: 1.5}"),
+              ElementsAre(HasSubstr("expected a whole number of at least 0, got \"1500m\"")));
+  for (const char* name : {"foo", "a b", "cpu", "requests.a/b"}) {
+    EXPECT_THAT(of_pool("devices", (std::string("{") + name + ": 1}").c_str()),
+                ElementsAre(HasSubstr(std::string("expected the name of an extended resource such "
+                                                  "as nvidia.com/gpu, got \"") +
+                                      name + '"')));
+  }
+  EXPECT_THAT(of_pool("labels", "{a b: c}"),
+              ElementsAre(HasSubstr("cluster.nodePools[0].labels.a b: expected a label's name such "
+                                    "as example.com/tier, got \"a b\"")));
+  EXPECT_THAT(of_pool("labels", "{a: b c}"),
+              ElementsAre(HasSubstr("nodePools[0].labels.a: expected a label's value")));
+  EXPECT_THAT(of_pool("zones", "[west, east, a b, '']"),
+              ElementsAre(HasSubstr("nodePools[0].zones[2]: expected a label's value such as "
+                                    "zone-a, got \"a b\""),
+                          HasSubstr("nodePools[0].zones[3]: expected a label's value such as "
+                                    "zone-a, got \"\"")));
+  EXPECT_THAT(of_pool("region", "a b"), ElementsAre(HasSubstr("nodePools[0].region: expected")));
+  EXPECT_THAT(of_pool("instanceType", "a b"),
+              ElementsAre(HasSubstr("nodePools[0].instanceType: expected a label's value such as "
+                                    "standard-4")));
+  EXPECT_THAT(of_pool("name", "A B"),
+              ElementsAre(HasSubstr("nodePools[0].name: expected the start of machines' names such "
+                                    "as general: a-z, 0-9, '-' and '.', got \"A B\"")));
+  EXPECT_THAT(of_pool("taints",
+                      "[{key: a, effect: NoSchedule}, {key: a, effect: NoExecute}, "
+                      "{key: a, value: x, effect: NoSchedule}]"),
+              ElementsAre(HasSubstr("nodePools[0].taints[2]: taints must be unique by key and "
+                                    "effect pair")));
+}
+
 TEST_F(Loader, NumbersNeedNoQuotes) {
   EXPECT_THAT(said("traffic: [{service: web, rate: 2.50}]\n"
                    "expectations: [{availability: {service: web, atLeast: 0.9}}]\n"),

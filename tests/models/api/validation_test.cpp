@@ -37,11 +37,122 @@ TEST(Validation, GoodObjectsHaveNoErrors) {
   EXPECT_THAT(errors_of(*defaulted(deployment_with(kTemplate))), IsEmpty());
 }
 
+constexpr const char* kNamePart =
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+    "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+// What validateContainerResourceName and ValidateResourceQuantityValue say.
+TEST(Validation, ContainersMayAskForCountableAndNamedResourcesOnly) {
+  EXPECT_THAT(errors_of(*defaulted(pod_with("", "resources: {limits: {example.com/gpu: '0.5'}}"))),
+              ElementsAre("spec.containers[0].resources.limits[example.com/gpu]: Invalid value: "
+                          "\"500m\": must be an integer",
+                          "spec.containers[0].resources.requests[example.com/gpu]: Invalid value: "
+                          "\"500m\": must be an integer"));
+  EXPECT_THAT(errors_of(*defaulted(pod_with("", "resources: {requests: {gpus: 1}}"))),
+              ElementsAre("spec.containers[0].resources.requests[gpus]: Invalid value: \"gpus\": "
+                          "must be a standard resource type or fully qualified",
+                          "spec.containers[0].resources.requests[gpus]: Invalid value: \"gpus\": "
+                          "must be a standard resource for containers"));
+  EXPECT_THAT(errors_of(*defaulted(pod_with("", "resources: {requests: {pods: 1}}"))),
+              ElementsAre("spec.containers[0].resources.requests[pods]: Invalid value: \"pods\": "
+                          "must be a standard resource for containers"));
+  EXPECT_THAT(errors_of(*parse(pod_with("", "resources: {limits: {requests.x/y: 1}}"))),
+              ElementsAre("spec.containers[0].resources.limits[requests.x/y]: Invalid value: "
+                          "\"requests.x/y\": doesn't follow extended resource name standard"));
+  EXPECT_THAT(errors_of(*defaulted(pod_with("", "resources: {requests: {a b: 1}}"))),
+              ElementsAre(std::string("spec.containers[0].resources.requests[a b]: Invalid value: "
+                                      "\"a b\": ") +
+                              kNamePart,
+                          "spec.containers[0].resources.requests[a b]: Invalid value: \"a b\": "
+                          "must be a standard resource for containers"));
+  EXPECT_THAT(errors_of(*defaulted(
+                  pod_with("",
+                           "resources: {limits: {cpu: 500m, memory: '0.5', ephemeral-storage: 1Gi, "
+                           "hugepages-2Mi: 4Mi, example.com/gpu: 2, kubernetes.io/x: 1500m}}"))),
+              IsEmpty());
+}
+
+TEST(Validation, OverheadFollowsTheRulesOfContainers) {
+  EXPECT_THAT(errors_of(*defaulted(pod_with("overhead: {cpu: -1, foo: 1}"))),
+              ElementsAre("spec.overhead.limits[cpu]: Invalid value: \"-1\": must be greater than "
+                          "or equal to 0",
+                          "spec.overhead.limits[foo]: Invalid value: \"foo\": must be a standard "
+                          "resource type or fully qualified",
+                          "spec.overhead.limits[foo]: Invalid value: \"foo\": must be a standard "
+                          "resource for containers"));
+}
+
+TEST(Validation, NodesAreSelectedByNameAmongTheirFieldsAndByOneAtATime) {
+  const auto errors = [](const std::string& field) {
+    return errors_of(*defaulted(
+        pod_with("affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
+                 "{nodeSelectorTerms: [{matchFields: [" +
+                 field + "]}]}}}")));
+  };
+  const std::string place =
+      "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+      "nodeSelectorTerms[0].matchFields[0].";
+  EXPECT_THAT(errors("{key: metadata.name, operator: In, values: [a]}"), IsEmpty());
+  EXPECT_THAT(
+      errors("{key: metadata.uid, operator: In, values: [a]}"),
+      ElementsAre(place + "key: Invalid value: \"metadata.uid\": not a valid field selector "
+                          "key"));
+  EXPECT_THAT(errors("{key: metadata.name, operator: NotIn, values: [a, b]}"),
+              ElementsAre(place + "values: Required value: must be only one value when `operator` "
+                                  "is 'In' or 'NotIn' for node field selector"));
+  EXPECT_THAT(errors("{key: metadata.name, operator: Exists}"),
+              ElementsAre(place + "operator: Invalid value: \"Exists\": not a valid selector "
+                                  "operator"));
+}
+
+TEST(Validation, LabelKeysNeedASelectorThatDoesNotHaveThem) {
+  const auto affinity = [](const std::string& term) {
+    return errors_of(*defaulted(
+        pod_with("affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
+                 "[{topologyKey: zone, " +
+                 term + "}]}}")));
+  };
+  const std::string place =
+      "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]";
+  EXPECT_THAT(affinity("labelSelector: {}, matchLabelKeys: [a], mismatchLabelKeys: [b]"),
+              IsEmpty());
+  EXPECT_THAT(
+      affinity("matchLabelKeys: [a], mismatchLabelKeys: [b]"),
+      ElementsAre(
+          place + ".matchLabelKeys: Forbidden: must not be specified when labelSelector is not set",
+          place + ".mismatchLabelKeys: Forbidden: must not be specified when labelSelector is not "
+                  "set"));
+  EXPECT_THAT(affinity("labelSelector: {}, matchLabelKeys: [a b]"),
+              ElementsAre(place + ".matchLabelKeys[0]: Invalid value: \"a b\": " + kNamePart));
+  EXPECT_THAT(affinity("labelSelector: {}, matchLabelKeys: [a, b], mismatchLabelKeys: [b]"),
+              ElementsAre(place + ".matchLabelKeys[1]: Invalid value: \"b\": exists in both "
+                                  "matchLabelKeys and mismatchLabelKeys"));
+  // One of the two is what the API server has added.
+  EXPECT_THAT(affinity("labelSelector: {matchLabels: {a: x}, matchExpressions: [{key: a, operator: "
+                       "In, values: [x]}]}, matchLabelKeys: [b, a]"),
+              ElementsAre(place + "[1]: Invalid value: \"a\": exists in both matchLabelKeys and "
+                                  "labelSelector"));
+  EXPECT_THAT(
+      errors_of(*defaulted(pod_with("topologySpreadConstraints: [{maxSkew: 1, topologyKey: b c, "
+                                    "whenUnsatisfiable: DoNotSchedule, matchLabelKeys: [a]}]"))),
+      ElementsAre("spec.topologySpreadConstraints[0].matchLabelKeys: Forbidden: must not "
+                  "be specified when labelSelector is not set"));
+}
+
+TEST(Validation, ANodesAmountsAreWholeAndNotNegative) {
+  EXPECT_THAT(errors_of(*defaulted("{apiVersion: v1, kind: Node, metadata: {name: a}, status: "
+                                   "{capacity: {pods: '1.5'}, allocatable: {cpu: -1}}}")),
+              ElementsAre("status.capacity.pods: Invalid value: \"1500m\": must be an integer",
+                          "status.allocatable.cpu: Invalid value: \"-1\": must be greater than or "
+                          "equal to 0"));
+}
+
 // One mistake, one message, in Kubernetes' words.
 TEST(Validation, SaysWhatKubernetesSays) {
   struct Case {
     std::string object;
-    const char* expected;
+    std::string expected;
   };
   const std::string with_template = std::string(kTemplate) + "\n  ";
   const Case cases[] = {
@@ -86,9 +197,6 @@ TEST(Validation, SaysWhatKubernetesSays) {
       {pod_with("", "resources: {requests: {memory: -1}}"),
        "spec.containers[0].resources.requests[memory]: Invalid value: \"-1\": must be greater than "
        "or equal to 0"},
-      {pod_with("", "resources: {requests: {gpus: 1}}"),
-       "spec.containers[0].resources.requests[gpus]: Invalid value: \"gpus\": must be a standard "
-       "resource type or fully qualified"},
       {pod_with("", "resources: {requests: {example.com/gpu: 1}}"),
        "spec.containers[0].resources.limits: Required value: Limit must be set for non "
        "overcommitable resources"},
@@ -107,6 +215,12 @@ TEST(Validation, SaysWhatKubernetesSays) {
       {pod_with("tolerations: [{key: a, operator: Exists, tolerationSeconds: 1}]"),
        "spec.tolerations[0].effect: Invalid value: \"\": effect must be 'NoExecute' when "
        "`tolerationSeconds` is set"},
+      {pod_with("tolerations: [{key: a, operator: Gt, value: '5'}]"),
+       "spec.tolerations[0].operator: Unsupported value: \"Gt\": supported values: \"Equal\", "
+       "\"Exists\", \"Lt\", \"Gt\""},
+      {pod_with("tolerations: [{key: a, operator: Like}]"),
+       "spec.tolerations[0].operator: Unsupported value: \"Like\": supported values: \"Equal\", "
+       "\"Exists\""},
       {pod_with("topologySpreadConstraints: [{maxSkew: 0, topologyKey: zone, whenUnsatisfiable: "
                 "DoNotSchedule}]"),
        "spec.topologySpreadConstraints[0].maxSkew: Invalid value: 0: must be greater than 0"},
@@ -120,6 +234,13 @@ TEST(Validation, SaysWhatKubernetesSays) {
        "topologyKey: Required value"},
       {pod_with("initContainers: [{name: a, image: b}]"),
        "spec.initContainers[0].name: Duplicate value: \"a\""},
+      {pod_with("volumes: [{name: a, ephemeral: {}}]"),
+       "spec.volumes[0].ephemeral.volumeClaimTemplate: Required value"},
+      {pod_with("affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
+                "[{labelSelector: {}, topologyKey: b c}]}}"),
+       std::string("spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]."
+                   "topologyKey: Invalid value: \"b c\": ") +
+           kNamePart},
       {pod_with("volumes: [{name: A, emptyDir: {}}]"),
        "spec.volumes[0].name: Invalid value: \"A\": a lowercase RFC 1123 label must consist of "
        "lower case alphanumeric characters or '-', and must start and end with an alphanumeric "

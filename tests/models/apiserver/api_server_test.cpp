@@ -144,6 +144,88 @@ TEST_F(ApiServerTest, ErrorsAreWordedAsTheRealServerWordsThem) {
             "pods \"c\" is forbidden: no PriorityClass with name gold was found");
 }
 
+TEST_F(ApiServerTest, ANewPodsLabelKeysAreMergedIntoItsSelectors) {
+  const auto term = [](bool with_selector) {
+    api::PodAffinityTerm t;
+    t.topology_key = "kubernetes.io/hostname";
+    t.match_label_keys = {"pod-template-hash", "absent"};
+    t.mismatch_label_keys = {"tenant"};
+    if (with_selector) t.label_selector.edit().match_labels.set("app", "web");
+    return t;
+  };
+  api::Ref<api::Pod> p = pod("a");
+  p->metadata.labels.set("app", "web");
+  p->metadata.labels.set("pod-template-hash", "5d4f");
+  p->metadata.labels.set("tenant", "blue");
+  api::Affinity& affinity = p->spec.affinity.edit();
+  affinity.pod_anti_affinity.edit().required_during_scheduling_ignored_during_execution = {
+      term(true)};
+  api::WeightedPodAffinityTerm weighted;
+  weighted.weight = 1;
+  weighted.pod_affinity_term = term(true);
+  affinity.pod_affinity.edit().preferred_during_scheduling_ignored_during_execution = {weighted};
+  api::TopologySpreadConstraint spread;
+  spread.max_skew = 1;
+  spread.topology_key = "zone";
+  spread.when_unsatisfiable = "DoNotSchedule";
+  spread.match_label_keys = {"pod-template-hash"};
+  spread.label_selector.edit().match_labels.set("app", "web");
+  p->spec.topology_spread_constraints = {spread};
+
+  const Outcome created = create(p);
+  ASSERT_EQ(created.code, 201) << created.message.view();
+  const api::PodSpec& spec = api::as<api::Pod>(*created.object).spec;
+  api::LabelSelectorRequirement same_hash;
+  same_hash.key = "pod-template-hash";
+  same_hash.operator_ = "In";
+  same_hash.values = {"5d4f"};
+  api::LabelSelectorRequirement other_tenant;
+  other_tenant.key = "tenant";
+  other_tenant.operator_ = "NotIn";
+  other_tenant.values = {"blue"};
+  const api::List<api::LabelSelectorRequirement> both = {same_hash, other_tenant};
+  const api::PodAffinityTerm& required =
+      spec.affinity->pod_anti_affinity->required_during_scheduling_ignored_during_execution[0];
+  EXPECT_EQ(required.label_selector->match_expressions, both);
+  EXPECT_EQ(required.match_label_keys, term(true).match_label_keys);
+  const api::WeightedPodAffinityTerm& preferred =
+      spec.affinity->pod_affinity->preferred_during_scheduling_ignored_during_execution[0];
+  EXPECT_EQ(preferred.pod_affinity_term.label_selector->match_expressions, both);
+  EXPECT_EQ(spec.topology_spread_constraints[0].label_selector->match_expressions,
+            (api::List<api::LabelSelectorRequirement>{same_hash}));
+  // What was sent is its sender's.
+  EXPECT_EQ(p->spec.topology_spread_constraints[0], spread);
+  // Later writes merge nothing again.
+  api::Ref<api::Pod> next = api::clone(api::as<api::Pod>(*created.object));
+  next->metadata.annotations.set("a", "b");
+  Request update = on(Verb::kUpdate, *next);
+  update.body = next;
+  const Outcome updated = run(update);
+  ASSERT_TRUE(updated.ok()) << updated.message.view();
+  EXPECT_EQ(api::as<api::Pod>(*updated.object).spec, spec);
+
+  api::Ref<api::Pod> none = pod("b");
+  none->spec.affinity.edit()
+      .pod_affinity.edit()
+      .required_during_scheduling_ignored_during_execution = {term(false)};
+  EXPECT_EQ(create(none).code, 422);
+}
+
+TEST_F(ApiServerTest, AKeyInBothMatchLabelKeysAndSelectorIsAnError) {
+  api::PodAffinityTerm t;
+  t.topology_key = "kubernetes.io/hostname";
+  t.match_label_keys = {"app"};
+  t.label_selector.edit().match_labels.set("app", "web");
+  api::Ref<api::Pod> p = pod("a");
+  p->metadata.labels.set("app", "web");
+  p->spec.affinity.edit().pod_affinity.edit().required_during_scheduling_ignored_during_execution =
+      {t};
+  EXPECT_EQ(create(p).message,
+            "Pod \"a\" is invalid: spec.affinity.podAffinity."
+            "requiredDuringSchedulingIgnoredDuringExecution[0][0]: Invalid value: \"app\": exists "
+            "in both matchLabelKeys and labelSelector");
+}
+
 // A kind without it would keep the status it was made with for ever.
 TEST(ObjectParts, EveryStatusCanBeCopied) {
   for (const api::KindInfo& info : api::all_kinds()) {
