@@ -142,8 +142,7 @@ class Opt {
   // For writing: makes the value present (default-constructed) and unshared first.
   T& edit() {
     if (!box_ || !box_->refs.unique()) own();
-    // The analyzer does not follow the count.
-    return box_->value;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
+    return box_->value;
   }
   bool same(const Opt& o) const noexcept { return box_ == o.box_; }
   friend bool operator==(const Opt& a, const Opt& b) {
@@ -463,8 +462,7 @@ class Ref {
     return *this;
   }
   ~Ref() {
-    // The analyzer does not follow the count.
-    if (p_ && p_->refs.release()) delete p_;  // NOLINT(clang-analyzer-cplusplus.NewDelete)
+    if (p_ && p_->refs.release()) delete p_;
   }
 
   T* get() const noexcept { return p_; }
