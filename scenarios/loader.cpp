@@ -139,10 +139,17 @@ bool read_file(const std::string& path, std::string& text) {
   if (fs::is_directory(path, error) || fs::file_size(path, error) > kMaxFileBytes) {
     if (!error) return false;
   }
+  text.clear();
   std::ifstream file(path, std::ios::binary);
-  if (!file) return false;
-  text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-  return !file.bad();
+  // What is no regular file has no size, and maybe no end.
+  char piece[1 << 16];
+  while (file && text.size() <= kMaxFileBytes) {
+    file.read(piece, sizeof piece);
+    text.append(piece, static_cast<size_t>(file.gcount()));
+  }
+  if (file.eof() && !file.bad()) return true;
+  text.clear();
+  return false;
 }
 
 std::string why_unreadable(const std::string& path) {
@@ -151,6 +158,9 @@ std::string why_unreadable(const std::string& path) {
   if (fs::is_directory(path, error)) return "is a folder, expected a file";
   if (fs::file_size(path, error) > kMaxFileBytes && !error) {
     return fmt::format("is larger than {} MiB", kMaxFileBytes >> 20);
+  }
+  if (!fs::is_regular_file(path, error)) {
+    return fmt::format("cannot be read, or is larger than {} MiB", kMaxFileBytes >> 20);
   }
   return "cannot be read";
 }
@@ -193,6 +203,18 @@ void load_manifest(const std::string& path, Diagnostics& diagnostics,
     api::decode_all(document, diagnostics, &objects);
     validate_objects(objects, from, document, diagnostics);
   }
+}
+
+void load_scheduler_configuration(const std::string& path, Diagnostics& diagnostics) {
+  const uint16_t file = diagnostics.add_file(path);
+  std::string text;
+  if (!read_file(path, text)) {
+    diagnostics.error(api::Position(file, 0, 0), "", why_unreadable(path));
+    return;
+  }
+  scheduler::Registry registry;
+  scheduler::register_scheduler_plugins(registry);
+  (void)scheduler::read_configuration(text, file, registry, diagnostics);
 }
 
 namespace {
@@ -363,19 +385,12 @@ class ScenarioReader {
     if (!read_file(path, text)) {
       diagnostics_.error(tree_["cluster"]["controlPlane"]["schedulerConfig"].position(),
                          prefix + " cluster.controlPlane.schedulerConfig",
-                         path + " cannot be read");
+                         fmt::format("{}: {}", path, why_unreadable(path)));
       return;
     }
     mix(sim::hash64(text));
     const uint16_t file = diagnostics_.add_file(path);
-    const std::vector<Json> documents = api::read_documents(text, file, &diagnostics_);
-    if (documents.size() != 1) {
-      diagnostics_.error(api::Position(file, 1, 1), "",
-                         fmt::format("expected one KubeSchedulerConfiguration, got {} documents",
-                                     documents.size()));
-      return;
-    }
-    loaded_.scheduler = scheduler::read_configuration(documents.front(), registry, diagnostics_);
+    loaded_.scheduler = scheduler::read_configuration(text, file, registry, diagnostics_);
     loaded_.scheduler.libraries = libraries;
   }
 

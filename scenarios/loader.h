@@ -50,6 +50,8 @@ LoadedScenario load_scenario(const std::string& path,
 // and a note for every kind that is kept but not simulated.
 void load_manifest(const std::string& path, api::Diagnostics& diagnostics,
                    std::vector<api::ObjectRef>& objects);
+// Reads a KubeSchedulerConfiguration as a scenario that names it does, with Kubernetes' plugins.
+void load_scheduler_configuration(const std::string& path, api::Diagnostics& diagnostics);
 // "kept, not simulated: ServiceMonitor (3), NetworkPolicy (1)", and fields of devices that nothing
 // acts on; or nothing.
 std::vector<std::string> notes_on_kept_parts(const std::vector<api::ObjectRef>& objects);

@@ -85,8 +85,8 @@ void add_run(CLI::App& app, CommandLine& line) {
 }
 
 void add_validate(CLI::App& app, CommandLine& line) {
-  CLI::App* verb =
-      app.add_subcommand("validate", "Check scenarios and manifests without running them");
+  CLI::App* verb = app.add_subcommand(
+      "validate", "Check scenarios, manifests and schedulers' configurations without running them");
   verb->add_option("FILES", line.validate.paths, "Files, folders or globs")->required();
   add_set(*verb, line);
   verb->add_flag("--quiet", line.validate.quiet, "Print problems only");

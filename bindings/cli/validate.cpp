@@ -13,35 +13,49 @@ namespace {
 
 using api::Json;
 
+enum class Kind : uint8_t { kManifest, kScenario, kSchedulerConfiguration };
+
 struct Checked {
   std::string file;
-  bool scenario = false;
+  Kind kind = Kind::kManifest;
   std::vector<api::ObjectRef> objects;
   std::vector<std::string> notes;
   api::Diagnostics diagnostics;
 };
 
-// A scenario is told from a manifest by its apiVersion, whatever the file is called.
-bool is_scenario(const std::string& path) {
+// Told by its apiVersion, whatever the file is called.
+Kind kind_of(const std::string& path) {
+  constexpr std::string_view kScenario = "mainspring.dev/";
+  constexpr std::string_view kScheduler = "kubescheduler.config.k8s.io/";
   std::string text;
-  if (!scenarios::read_file(path, text) || text.find("mainspring.dev/") == std::string::npos) {
-    return false;
+  if (!scenarios::read_file(path, text)) return Kind::kManifest;
+  if (text.find(kScenario) == std::string::npos && text.find(kScheduler) == std::string::npos) {
+    return Kind::kManifest;
   }
   api::Diagnostics ignored;
   for (const Json& d : api::read_documents(text, ignored.add_file(path), &ignored)) {
-    if (d["apiVersion"].as_view().starts_with("mainspring.dev/")) return true;
+    const std::string_view version = d["apiVersion"].as_view();
+    if (version.starts_with(kScenario)) return Kind::kScenario;
+    if (version.starts_with(kScheduler)) return Kind::kSchedulerConfiguration;
   }
-  return false;
+  return Kind::kManifest;
+}
+
+std::string_view name_of(Kind kind) {
+  if (kind == Kind::kScenario) return "Scenario";
+  return kind == Kind::kManifest ? "Manifest" : "KubeSchedulerConfiguration";
 }
 
 Checked check(const std::string& path, const Overrides& set) {
   Checked c;
   c.file = path;
-  c.scenario = is_scenario(path);
-  if (c.scenario) {
+  c.kind = kind_of(path);
+  if (c.kind == Kind::kScenario) {
     scenarios::LoadedScenario loaded = scenarios::load_scenario(path, set, c.diagnostics);
     c.objects = std::move(loaded.objects);
     c.notes = std::move(loaded.notes);
+  } else if (c.kind == Kind::kSchedulerConfiguration) {
+    scenarios::load_scheduler_configuration(path, c.diagnostics);
   } else {
     scenarios::load_manifest(path, c.diagnostics, c.objects);
     c.notes = scenarios::notes_on_kept_parts(c.objects);
@@ -56,7 +70,11 @@ std::string counted(size_t n, std::string_view word) {
 std::string verdict(const Checked& c) {
   if (!c.diagnostics.ok()) return counted(c.diagnostics.errors(), "error");
   std::string out = fmt::format("ok, {}", counted(c.objects.size(), "object"));
-  if (c.scenario) out = "ok, a scenario with " + counted(c.objects.size(), "object");
+  if (c.kind == Kind::kScenario) {
+    out = "ok, a scenario with " + counted(c.objects.size(), "object");
+  } else if (c.kind == Kind::kSchedulerConfiguration) {
+    out = "ok, a scheduler configuration";
+  }
   if (c.diagnostics.warnings() > 0) out += ", " + counted(c.diagnostics.warnings(), "warning");
   return out;
 }
@@ -73,7 +91,7 @@ Json as_json(const std::vector<Checked>& files) {
     for (const std::string& n : c.notes) notes.push_back(n);
     list.push_back(Json::object()
                        .set("file", c.file)
-                       .set("kind", c.scenario ? "Scenario" : "Manifest")
+                       .set("kind", name_of(c.kind))
                        .set("valid", c.diagnostics.ok())
                        .set("errors", static_cast<int64_t>(c.diagnostics.errors()))
                        .set("warnings", static_cast<int64_t>(c.diagnostics.warnings()))

@@ -92,58 +92,22 @@ std::optional<Op> selector_op(std::string_view name) {
   return std::nullopt;
 }
 
+// As Go shows a slice; an empty one is mostly a nil one.
 std::string values_text(const std::vector<Str>& values) {
+  if (values.empty()) return "null";
   std::string out = "[";
   for (size_t i = 0; i < values.size(); ++i) out += (i ? "," : "") + quoted(values[i]);
   return out + "]";
 }
 
-// labels.NewRequirement's rules; empty if the requirement is good.
+// As one text; empty if the requirement is good.
 std::string requirement_problem(const Requirement& r) {
-  std::vector<std::string> problems;
-  if (const std::string p = label_key_problem(r.key); !p.empty()) {
-    problems.push_back("key: Invalid value: " + quoted(r.key) + ": " + p);
+  std::string out;
+  const std::vector<RequirementProblem> problems = requirement_problems(r);
+  for (const RequirementProblem& p : problems) {
+    out += (out.empty() ? "" : ", ") + p.field + ": " + p.detail;
   }
-  const auto bad_values = [&](std::string_view why) {
-    problems.push_back("values: Invalid value: " + values_text(r.values) + ": " + std::string(why));
-  };
-  switch (r.op) {
-    case Op::kIn:
-    case Op::kNotIn:
-      if (r.values.empty()) bad_values("for 'in', 'notin' operators, values set can't be empty");
-      break;
-    case Op::kEquals:
-    case Op::kDoubleEquals:
-    case Op::kNotEquals:
-      if (r.values.size() != 1) bad_values("exact-match compatibility requires one single value");
-      break;
-    case Op::kExists:
-    case Op::kDoesNotExist:
-      if (!r.values.empty()) bad_values("values set must be empty for exists and does not exist");
-      break;
-    case Op::kGreaterThan:
-    case Op::kLessThan:
-      if (r.values.size() != 1) {
-        bad_values("for 'Gt', 'Lt' operators, exactly one value is required");
-      }
-      for (size_t i = 0; i < r.values.size(); ++i) {
-        if (parse_decimal(r.values[i])) continue;
-        problems.push_back("values[" + std::to_string(i) +
-                           "]: Invalid value: " + quoted(r.values[i]) +
-                           ": for 'Gt', 'Lt' operators, the value must be an integer");
-      }
-  }
-  for (size_t i = 0; i < r.values.size(); ++i) {
-    if (const std::string p = label_value_problem(r.values[i]); !p.empty()) {
-      problems.push_back("values[" + std::to_string(i) + "][" + r.key.str() +
-                         "]: Invalid value: " + quoted(r.values[i]) + ": " + p);
-    }
-  }
-  if (problems.empty()) return {};
-  if (problems.size() == 1) return problems[0];
-  std::string out = "[";
-  for (size_t i = 0; i < problems.size(); ++i) out += (i ? ", " : "") + problems[i];
-  return out + "]";
+  return problems.size() > 1 ? "[" + out + "]" : out;
 }
 
 // The text form's grammar, as labels.Parse has it.
@@ -321,6 +285,47 @@ std::optional<int64_t> parse_decimal(std::string_view s) {
   const auto [end, problem] = std::from_chars(s.data(), s.data() + s.size(), value);
   if (problem != std::errc() || end != s.data() + s.size()) return std::nullopt;
   return value;
+}
+
+std::vector<RequirementProblem> requirement_problems(const Requirement& r) {
+  std::vector<RequirementProblem> out;
+  const auto bad = [&](std::string field, const std::string& value, std::string_view why) {
+    out.push_back({std::move(field), "Invalid value: " + value + ": " + std::string(why)});
+  };
+  const auto value_field = [](size_t i) { return "values[" + std::to_string(i) + "]"; };
+  if (const std::string p = label_key_problem(r.key); !p.empty()) bad("key", quoted(r.key), p);
+  const auto bad_values = [&](std::string_view why) { bad("values", values_text(r.values), why); };
+  switch (r.op) {
+    case Op::kIn:
+    case Op::kNotIn:
+      if (r.values.empty()) bad_values("for 'in', 'notin' operators, values set can't be empty");
+      break;
+    case Op::kEquals:
+    case Op::kDoubleEquals:
+    case Op::kNotEquals:
+      if (r.values.size() != 1) bad_values("exact-match compatibility requires one single value");
+      break;
+    case Op::kExists:
+    case Op::kDoesNotExist:
+      if (!r.values.empty()) bad_values("values set must be empty for exists and does not exist");
+      break;
+    case Op::kGreaterThan:
+    case Op::kLessThan:
+      if (r.values.size() != 1) {
+        bad_values("for 'Gt', 'Lt' operators, exactly one value is required");
+      }
+      for (size_t i = 0; i < r.values.size(); ++i) {
+        if (parse_decimal(r.values[i])) continue;
+        bad(value_field(i), quoted(r.values[i]),
+            "for 'Gt', 'Lt' operators, the value must be an integer");
+      }
+  }
+  for (size_t i = 0; i < r.values.size(); ++i) {
+    if (const std::string p = label_value_problem(r.values[i]); !p.empty()) {
+      bad(value_field(i) + "[" + r.key.str() + "]", quoted(r.values[i]), p);
+    }
+  }
+  return out;
 }
 
 std::string label_key_problem(std::string_view key) {

@@ -103,6 +103,13 @@ class FieldSelector {
   std::vector<FieldRequirement> requirements_;
 };
 
+// What labels.NewRequirement says against the requirement.
+struct RequirementProblem {
+  std::string field;  // "key", "values", "values[0]"
+  std::string detail;
+};
+std::vector<RequirementProblem> requirement_problems(const Requirement& r);
+
 // Empty if good, else Kubernetes' explanation.
 std::string label_key_problem(std::string_view key);
 std::string label_value_problem(std::string_view value);

@@ -1,8 +1,11 @@
 #include "models/api/node_affinity.h"
 
 #include <algorithm>
+#include <optional>
 
+#include "models/api/codec.h"
 #include "models/api/types/core.h"
+#include "models/api/validate_context.h"
 
 namespace mainspring::api {
 namespace {
@@ -80,21 +83,32 @@ NodeSelector selector_of(NodeSelectorTerm term) {
   return s;
 }
 
-std::string node_term_problem(const NodeSelectorTerm& term) {
-  for (const NodeSelectorRequirement& e : term.match_expressions) {
+std::vector<FieldError> node_term_problems(const NodeSelectorTerm& term) {
+  ValidateContext c;
+  for (size_t i = 0; i < term.match_expressions.size(); ++i) {
+    const ValidateContext::Scope here(c, "matchExpressions", i);
+    const NodeSelectorRequirement& e = term.match_expressions[i];
     const std::optional<Op> op = node_op(e.operator_);
-    if (!op) return "\"" + e.operator_.str() + "\" is not a valid node selector operator";
-    if (!is_valid(e, *op)) {
-      return "invalid key or values of \"" + e.key.str() + "\" for operator " + e.operator_.str();
+    if (!op) {
+      c.unsupported("operator", Json(e.operator_),
+                    {"In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"});
+      continue;
+    }
+    const Requirement r = {e.key, *op, std::vector<Str>(e.values.begin(), e.values.end())};
+    for (RequirementProblem& p : requirement_problems(r)) {
+      c.add(FieldError::Type::kInvalid, p.field, std::move(p.detail));
     }
   }
-  for (const NodeSelectorRequirement& f : term.match_fields) {
-    if (!is_valid_field(f)) {
-      return "matchFields takes metadata.name with In or NotIn and one value, got \"" +
-             f.key.str() + "\" " + f.operator_.str();
+  for (size_t i = 0; i < term.match_fields.size(); ++i) {
+    const ValidateContext::Scope here(c, "matchFields", i);
+    const NodeSelectorRequirement& f = term.match_fields[i];
+    if (f.operator_ != "In" && f.operator_ != "NotIn") {
+      c.unsupported("operator", Json(f.operator_), {"In", "NotIn"});
+    } else if (f.values.size() != 1) {
+      c.invalid("values", encode_as(f)["values"], "must have one element");
     }
   }
-  return {};
+  return c.errors;
 }
 
 bool matches(const NodeSelectorTerm& term, const StrMap& labels, std::string_view node_name) {

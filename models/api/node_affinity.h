@@ -8,11 +8,11 @@
 //     still count.
 #pragma once
 
-#include <optional>
-#include <string>
+#include <vector>
 
 #include "models/api/labels.h"
 #include "models/api/types/forward.h"
+#include "models/api/validation.h"
 #include "models/api/value.h"
 
 namespace mainspring::api {
@@ -21,8 +21,8 @@ namespace mainspring::api {
 NodeSelectorRequirement requirement_in(Str key, List<Str> values);
 NodeSelector selector_of(NodeSelectorTerm term);
 
-// What is wrong with the term; empty if nothing is.
-std::string node_term_problem(const NodeSelectorTerm& term);
+// What Kubernetes' parser of node selectors says against the term, by paths inside it.
+std::vector<FieldError> node_term_problems(const NodeSelectorTerm& term);
 
 bool matches(const NodeSelectorTerm& term, const StrMap& labels, std::string_view node_name);
 // Any of the terms.

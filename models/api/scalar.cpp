@@ -295,11 +295,13 @@ Str KeyCache::get(std::string_view key) {
 
 void MemberList::warn(const Json::Member& first, Position again, Diagnostics* diagnostics) {
   if (!diagnostics || !first.at.known()) return;  // a merged member has no place
-  std::string message = "key ";
-  write_json_string(first.key, &message);
-  message += " is given twice, the last one counts";
-  if (first.at.known()) message += " (first in line " + std::to_string(first.at.line()) + ")";
-  diagnostics->warning(again, "", std::move(message));
+  Diagnostic d;
+  d.severity = Diagnostic::Severity::kWarning;
+  d.at = again;
+  write_json_string(first.key, &d.found);
+  d.message = "key " + d.found + " is given twice, the last one counts (first in line " +
+              std::to_string(first.at.line()) + ")";
+  diagnostics->add(std::move(d));
 }
 
 void MemberList::add(Str key, Json value, Position at, Diagnostics* diagnostics) {

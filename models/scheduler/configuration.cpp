@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <limits>
 #include <map>
 #include <set>
 
 #include "models/api/codec.h"
 #include "models/api/time_format.h"
 #include "models/api/validate_context.h"
+#include "models/api/yaml.h"
 #include "models/scheduler/resources.h"
 #include "models/scheduler/types/kubescheduler.h"
 
@@ -52,28 +53,11 @@ bool removed(std::string_view name) {
 
 std::string indexed(std::string_view path, size_t i) { return fmt::format("{}[{}]", path, i); }
 
-// The value at "profiles[0].plugins.score", or the nearest one round it.
-const Json& at(const Json& tree, std::string_view path) {
-  const Json* here = &tree;
-  while (!path.empty()) {
-    const Json* next = nullptr;
-    size_t end = 0;
-    if (path.front() == '[') {
-      end = path.find(']') + 1;
-      size_t i = 0;
-      std::from_chars(path.data() + 1, path.data() + end - 1, i);
-      next = i < here->size() ? &(*here)[i] : nullptr;
-    } else {
-      end = std::min(path.find_first_of(".["), path.size());
-      next = here->find(path.substr(0, end));
-    }
-    if (!next) break;
-    here = next;
-    path.remove_prefix(end);
-    if (path.starts_with('.')) path.remove_prefix(1);
-  }
-  return *here;
-}
+// The kinds of arguments (kube-scheduler/config/v1/register.go).
+constexpr std::string_view kArgs[] = {
+    "DefaultPreemptionArgs", "InterPodAffinityArgs",  "NodeResourcesBalancedAllocationArgs",
+    "NodeResourcesFitArgs",  "PodTopologySpreadArgs", "VolumeBindingArgs",
+    "NodeAffinityArgs",      "DynamicResourcesArgs"};
 
 class Reader {
  public:
@@ -86,52 +70,64 @@ class Reader {
   template <class T>
   T decode(const Json& tree, const std::string& path);
   void error(const std::string& path, const std::string& message) {
-    diagnostics_.error(at(tree_, path).position(), path, message);
     failed_ = true;
+    // What follows from a value that could not be read need not be said as well.
+    if (!unread_.contains(path)) {
+      diagnostics_.error(api::place_of(tree_, path), path, message);
+    }
   }
   void warn(const std::string& path, const std::string& message) {
-    diagnostics_.warning(at(tree_, path).position(), path, message);
+    diagnostics_.warning(api::place_of(tree_, path), path, message);
   }
   // Field errors: the path goes before, as in Kubernetes' own words.
   void report(const api::ValidateContext& c, const std::string& path);
   void check_percentage(const std::optional<int32_t>& p, const std::string& path);
   void check_globals(const file::KubeSchedulerConfiguration& c);
+  void check_leader_election(const file::LeaderElectionConfiguration& l);
   void check_extenders(const file::KubeSchedulerConfiguration& c);
   void check_removed(const file::Plugins& plugins, const std::string& path);
   void check_queue_sort(const file::KubeSchedulerConfiguration& c);
+  void check_same_queue_sort(const std::vector<ProfileOptions>& profiles);
+  void read_client(const file::ClientConnectionConfiguration& c, SchedulerOptions* out);
 
   ProfileOptions profile(const file::KubeSchedulerProfile& p, const std::string& path);
   void read_plugins(const file::Plugins& plugins, const std::string& path, ProfileOptions* out);
   void check_selection(const file::Plugins& plugins, const std::string& path,
                        const ProfileOptions& p);
+  bool scores_overflow(const PluginSelection& plugins) const;
   void read_args(const api::List<file::PluginConfig>& configs, const std::string& path,
-                 PluginConfig* out);
+                 ProfileOptions* out);
   template <class File>
-  File args(const std::string& name, const std::string& path);
+  File args(const Json& tree, const std::string& name, const std::string& path);
 
-  void fit_args(const std::string& path, NodeResourcesFitArgs* out);
-  void balanced_args(const std::string& path, NodeResourcesBalancedAllocationArgs* out);
-  void spread_args(const std::string& path, PodTopologySpreadArgs* out);
-  void dynamic_args(const std::string& path);
+  void fit_args(const Json& tree, const std::string& path, bool used, NodeResourcesFitArgs* out);
+  void balanced_args(const Json& tree, const std::string& path,
+                     NodeResourcesBalancedAllocationArgs* out);
+  void spread_args(const Json& tree, const std::string& path, PodTopologySpreadArgs* out);
+  void volume_args(const Json& tree, const std::string& path, VolumeBindingArgs* out);
+  void dynamic_args(const Json& tree, const std::string& path);
 
   Points points_of(std::string_view plugin) const;
 
   const Json& tree_;
   const Registry& registry_;
   api::Diagnostics& diagnostics_;
+  std::set<std::string> unread_;  // paths of what could not be decoded
   bool failed_ = false;
 };
 
-// Decodes strictly: what is unknown is an error.
+// Decodes strictly: what is unknown is an error. `path`: where the tree stands.
 template <class T>
 T Reader::decode(const Json& tree, const std::string& path) {
   api::Diagnostics own;
-  T value = api::decode_as<T>(tree, own, path);
+  T value = api::decode_as<T>(tree, own);
   for (api::Diagnostic d : own.sorted()) {
     if (d.severity == api::Diagnostic::Severity::kWarning) {
       d.severity = api::Diagnostic::Severity::kError;
       d.message = fmt::format("strict decoding error: unknown field \"{}\"", d.path);
     }
+    if (!path.empty()) d.path = d.path.empty() ? path : path + "." + d.path;
+    unread_.insert(d.path);
     failed_ = true;
     diagnostics_.add(d);
   }
@@ -150,41 +146,44 @@ void Reader::check_percentage(const std::optional<int32_t>& p, const std::string
   }
 }
 
+void Reader::check_leader_election(const file::LeaderElectionConfiguration& l) {
+  const bool elects = l.leader_elect.value_or(true);
+  // Zero is the default as well (RecommendedDefaultLeaderElectionConfiguration).
+  const auto duration = [&](const std::optional<api::Str>& text, const char* field,
+                            int64_t otherwise) {
+    const std::string path = std::string("leaderElection.") + field;
+    std::string why;
+    const auto d = text ? api::parse_duration(*text, &why) : std::optional(api::Duration());
+    if (!d) error(path, why);
+    if (!d || *d == api::Duration()) return api::Duration::seconds(otherwise);
+    if (elects && *d < api::Duration()) {
+      error(path, fmt::format("Invalid value: \"{}\": must be greater than zero",
+                              api::format_duration(*d)));
+    }
+    return *d;
+  };
+  const api::Duration lease = duration(l.lease_duration, "leaseDuration", 15);
+  const api::Duration renew = duration(l.renew_deadline, "renewDeadline", 10);
+  (void)duration(l.retry_period, "retryPeriod", 2);
+  if (!elects) return;
+  if (lease <= renew) {
+    error("leaderElection.leaseDuration",
+          fmt::format("Invalid value: \"{}\": must be greater than `RenewDeadline`",
+                      api::format_duration(renew)));
+  }
+  if (!l.resource_lock.empty() && l.resource_lock != "leases") {
+    error("leaderElection.resourceLock",
+          fmt::format("Invalid value: \"{}\": resourceLock value must be \"leases\"",
+                      l.resource_lock.view()));
+  }
+}
+
 void Reader::check_globals(const file::KubeSchedulerConfiguration& c) {
   if (c.client_connection.burst < 0) {
     error("clientConnection.burst",
           fmt::format("Invalid value: {}: must be non-negative", c.client_connection.burst));
   }
-  const file::LeaderElectionConfiguration& l = c.leader_election;
-  if (l.leader_elect.value_or(true)) {
-    const auto duration = [&](const api::Str& text, const char* field, int64_t otherwise) {
-      std::string why;
-      const auto d = text.empty() ? std::optional(api::Duration::seconds(otherwise))
-                                  : api::parse_duration(text, &why);
-      const std::string path = std::string("leaderElection.") + field;
-      if (!d) {
-        error(path, why);
-      } else if (*d <= api::Duration()) {
-        error(path, fmt::format("Invalid value: \"{}\": must be greater than zero",
-                                api::format_duration(*d)));
-      }
-      return d.value_or(api::Duration::seconds(otherwise));
-    };
-    // The defaults of RecommendedDefaultLeaderElectionConfiguration.
-    const api::Duration lease = duration(l.lease_duration, "leaseDuration", 15);
-    const api::Duration renew = duration(l.renew_deadline, "renewDeadline", 10);
-    (void)duration(l.retry_period, "retryPeriod", 2);
-    if (lease <= renew) {
-      error("leaderElection.leaseDuration",
-            fmt::format("Invalid value: \"{}\": must be greater than `RenewDeadline`",
-                        api::format_duration(renew)));
-    }
-    if (!l.resource_lock.empty() && l.resource_lock != "leases") {
-      error("leaderElection.resourceLock",
-            fmt::format("Invalid value: \"{}\": resourceLock value must be \"leases\"",
-                        l.resource_lock.view()));
-    }
-  }
+  check_leader_election(c.leader_election);
   if (c.parallelism.value_or(16) <= 0) {
     error("parallelism", fmt::format("Invalid value: {}: should be an integer value greater than "
                                      "zero",
@@ -239,6 +238,59 @@ void Reader::check_queue_sort(const file::KubeSchedulerConfiguration& c) {
     error(indexed("profiles", i) + ".plugins.queueSort",
           fmt::format("Invalid value: {}: must be the same for all profiles",
                       api::to_sorted_json(api::encode_as(curr))));
+  }
+}
+
+// cfgValidator: pods of all profiles wait in one queue, which is sorted in one way.
+void Reader::check_same_queue_sort(const std::vector<ProfileOptions>& profiles) {
+  if (failed_) return;
+  const auto plugin = [&](const ProfileOptions& p) {
+    return std::string(expand(p.plugins, kQueueSort, registry_).front());
+  };
+  const std::string first = plugin(profiles[0]);
+  const auto args = [&](const ProfileOptions& p) {
+    const auto found = p.config.custom.find(first);
+    return api::to_sorted_json(found == p.config.custom.end() ? Json() : found->second);
+  };
+  for (size_t i = 1; i < profiles.size(); ++i) {
+    const std::string& name = profiles[i].scheduler_name;
+    if (const std::string other = plugin(profiles[i]); other != first) {
+      error(indexed("profiles", i),
+            fmt::format("different queue sort plugins for profile \"{}\": \"{}\", first: \"{}\"",
+                        name, other, first));
+    } else if (args(profiles[i]) != args(profiles[0])) {
+      error(indexed("profiles", i),
+            fmt::format("different queue sort plugin args for profile \"{}\"", name));
+    }
+  }
+}
+
+// What client-go makes of the rate, a float32 (rest.Config, flowcontrol): unset and zero are the
+// default, a negative one has no limit.
+void Reader::read_client(const file::ClientConnectionConfiguration& c, SchedulerOptions* out) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  const std::string path = "clientConnection.qps";
+  if (!(c.qps >= -kLargest && c.qps <= kLargest)) {
+    error(path, fmt::format("expected number of 32 bits, got {}", c.qps));
+    return;
+  }
+  const double qps = static_cast<float>(c.qps);
+  if (qps > 0 && qps < 0.001F) {
+    error(path, fmt::format("Invalid value: {}: fewer than 0.001 requests a second are not "
+                            "simulated",
+                            c.qps));
+    return;
+  }
+  // More than one a nanosecond is no limit either.
+  if (qps != 0) {
+    out->client_qps_milli = qps < 0 || qps > 1e9 ? 0 : static_cast<int64_t>(qps * 1000 + 0.5);
+  }
+  if (c.burst > 0) out->client_burst = c.burst;
+  // 73 years' worth of tokens can be saved up; nanoseconds do not count much further.
+  if (out->client_qps_milli > 0) {
+    constexpr int64_t kMost = int64_t{1} << 61;
+    const int64_t token_ns = 1'000'000'000'000 / out->client_qps_milli;
+    out->client_burst = std::min(out->client_burst, kMost / token_ns);
   }
 }
 
@@ -340,21 +392,52 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
                             "\"{}\"",
                             p.scheduler_name));
   }
+  if (scores_overflow(p.plugins)) error(path, "total score of Score plugins could overflow");
+}
+
+// getScoreWeights, which lets its sums wrap round: when it is below zero and another weight
+// follows, that is an overflow too.
+bool Reader::scores_overflow(const PluginSelection& plugins) const {
+  constexpr int64_t kMaxNodeScore = 100;
+  constexpr uint64_t kMaxTotalScore = std::numeric_limits<int64_t>::max();
+  uint64_t total = 0;
+  std::set<std::string_view> seen;
+  for (const std::vector<PluginWeight>* list :
+       {&plugins.at(kScore).enabled, &plugins.multi_point}) {
+    for (const PluginWeight& p : *list) {
+      if ((points_of(p.name) & kScore) == 0 || !seen.insert(p.name).second) continue;
+      const int64_t score = int64_t{p.weight == 0 ? 1 : p.weight} * kMaxNodeScore;
+      if (score > static_cast<int64_t>(kMaxTotalScore - total)) return true;
+      total += static_cast<uint64_t>(score);
+    }
+  }
+  return false;
 }
 
 // ---- arguments
 
+// Of another kind or version than this one reads, nothing is decoded.
 template <class File>
-File Reader::args(const std::string& name, const std::string& path) {
-  const Json& tree = at(tree_, path);
-  File f = decode<File>(tree, path);
+File Reader::args(const Json& tree, const std::string& name, const std::string& path) {
   const std::string wanted = name + "Args";
-  if (!f.kind.empty() && f.kind != std::string_view(wanted)) {
+  std::string_view kind = tree["kind"].as_view();
+  std::string_view version = tree["apiVersion"].as_view();
+  if (kind.empty()) kind = wanted;
+  if (version.empty()) version = kVersion;
+  if (version != kVersion ||
+      std::find(std::begin(kArgs), std::end(kArgs), kind) == std::end(kArgs)) {
+    error(path, fmt::format("decoding args for plugin {}: no kind \"{}\" is registered for version "
+                            "\"{}\"",
+                            name, kind, version));
+    return {};
+  }
+  if (kind != wanted) {
     error(path, fmt::format("args for plugin {} were not of type "
                             "{}.kubescheduler.config.k8s.io, got {}.kubescheduler.config.k8s.io",
-                            name, wanted, f.kind.view()));
+                            name, wanted, kind));
+    return {};
   }
-  return f;
+  return decode<File>(tree, path);
 }
 
 std::vector<WeightedResource> resources_of(const api::List<file::ResourceSpec>& list,
@@ -367,8 +450,10 @@ std::vector<WeightedResource> resources_of(const api::List<file::ResourceSpec>& 
   return out;
 }
 
-void Reader::fit_args(const std::string& path, NodeResourcesFitArgs* out) {
-  const auto f = args<file::NodeResourcesFitFile>("NodeResourcesFit", path);
+// `used`: whether a plugin will be made of them, which is when Kubernetes checks these arguments.
+void Reader::fit_args(const Json& tree, const std::string& path, bool used,
+                      NodeResourcesFitArgs* out) {
+  const auto f = args<file::NodeResourcesFitFile>(tree, "NodeResourcesFit", path);
   for (const api::Str& r : f.ignored_resources) out->ignored_resources.push_back(r.str());
   for (const api::Str& g : f.ignored_resource_groups) {
     out->ignored_resource_groups.push_back(g.str());
@@ -395,23 +480,25 @@ void Reader::fit_args(const std::string& path, NodeResourcesFitArgs* out) {
     }
   }
   for (api::FieldError& e : validate(*out)) c.errors.push_back(std::move(e));
-  // Checked when the plugin is made, so that the path begins at its arguments.
+  if (!used) return;
+  // The path begins at the plugin's arguments.
   for (const api::FieldError& e : c.errors) {
     error(path + "." + e.field, "initializing plugin \"NodeResourcesFit\": " + e.text());
   }
 }
 
-void Reader::balanced_args(const std::string& path, NodeResourcesBalancedAllocationArgs* out) {
-  const auto f =
-      args<file::NodeResourcesBalancedAllocationFile>("NodeResourcesBalancedAllocation", path);
+void Reader::balanced_args(const Json& tree, const std::string& path,
+                           NodeResourcesBalancedAllocationArgs* out) {
+  const auto f = args<file::NodeResourcesBalancedAllocationFile>(
+      tree, "NodeResourcesBalancedAllocation", path);
   out->resources = resources_of(f.resources, out->resources);
   api::ValidateContext c;
   c.errors = validate(*out);
   report(c, path);
 }
 
-void Reader::spread_args(const std::string& path, PodTopologySpreadArgs* out) {
-  const auto f = args<file::PodTopologySpreadFile>("PodTopologySpread", path);
+void Reader::spread_args(const Json& tree, const std::string& path, PodTopologySpreadArgs* out) {
+  const auto f = args<file::PodTopologySpreadFile>(tree, "PodTopologySpread", path);
   out->default_constraints.assign(f.default_constraints.begin(), f.default_constraints.end());
   out->system_defaults = f.defaulting_type != "List";
   api::ValidateContext c;
@@ -423,8 +510,21 @@ void Reader::spread_args(const std::string& path, PodTopologySpreadArgs* out) {
   report(c, path);
 }
 
-void Reader::dynamic_args(const std::string& path) {
-  const auto f = args<file::DynamicResourcesFile>("DynamicResources", path);
+void Reader::volume_args(const Json& tree, const std::string& path, VolumeBindingArgs* out) {
+  const auto f = args<file::VolumeBindingFile>(tree, "VolumeBinding", path);
+  out->bind_timeout = api::Duration::seconds(f.bind_timeout_seconds.value_or(600));
+  api::ValidateContext c;
+  c.errors = validate(*out);
+  if (!tree["shape"].is_null()) {  // an empty one counts
+    c.invalid("shape", tree["shape"],
+              "unexpected field `shape`, remove it or turn on the feature gate "
+              "StorageCapacityScoring");
+  }
+  report(c, path);
+}
+
+void Reader::dynamic_args(const Json& tree, const std::string& path) {
+  const auto f = args<file::DynamicResourcesFile>(tree, "DynamicResources", path);
   api::ValidateContext c;
   if (f.filter_timeout) {
     std::string why;
@@ -445,12 +545,24 @@ void Reader::dynamic_args(const std::string& path) {
   report(c, path);
 }
 
+// pluginsNeeded: whether the name stands in any set.
+bool is_enabled(const PluginSelection& plugins, std::string_view name) {
+  const auto has = [&](const std::vector<PluginWeight>& list) {
+    return std::any_of(list.begin(), list.end(), [&](const auto& p) { return p.name == name; });
+  };
+  return has(plugins.multi_point) ||
+         std::any_of(plugins.points.begin(), plugins.points.end(),
+                     [&](const PointPlugins& p) { return has(p.enabled); });
+}
+
 void Reader::read_args(const api::List<file::PluginConfig>& configs, const std::string& path,
-                       PluginConfig* out) {
+                       ProfileOptions* profile) {
+  PluginConfig* out = &profile->config;
   std::set<std::string_view> seen;
   for (size_t i = 0; i < configs.size(); ++i) {
     const std::string here = indexed(path, i);
     const std::string name = configs[i].name.str();
+    const Json& tree = configs[i].args;
     const std::string args_path = here + ".args";
     if (!seen.insert(configs[i].name.view()).second) {
       error(here, fmt::format("Duplicate value: \"{}\"", name));
@@ -461,40 +573,32 @@ void Reader::read_args(const api::List<file::PluginConfig>& configs, const std::
                               "(KubeSchedulerConfiguration is version \"{}\")",
                               name, kVersion, kVersion));
     } else if (name == "NodeResourcesFit") {
-      fit_args(args_path, &out->fit);
+      fit_args(tree, args_path, is_enabled(profile->plugins, name), &out->fit);
     } else if (name == "NodeResourcesBalancedAllocation") {
-      balanced_args(args_path, &out->balanced);
+      balanced_args(tree, args_path, &out->balanced);
     } else if (name == "PodTopologySpread") {
-      spread_args(args_path, &out->spread);
+      spread_args(tree, args_path, &out->spread);
     } else if (name == "InterPodAffinity") {
-      const auto f = args<file::InterPodAffinityFile>(name, args_path);
+      const auto f = args<file::InterPodAffinityFile>(tree, name, args_path);
       out->inter_pod_affinity.hard_pod_affinity_weight = f.hard_pod_affinity_weight.value_or(1);
       out->inter_pod_affinity.ignore_preferred_terms_of_existing_pods =
           f.ignore_preferred_terms_of_existing_pods;
       c.errors = validate(out->inter_pod_affinity);
     } else if (name == "NodeAffinity") {
       out->node_affinity.added_affinity =
-          args<file::NodeAffinityFile>(name, args_path).added_affinity;
+          args<file::NodeAffinityFile>(tree, name, args_path).added_affinity;
       c.errors = validate(out->node_affinity);
     } else if (name == "DefaultPreemption") {
-      const auto f = args<file::DefaultPreemptionFile>(name, args_path);
+      const auto f = args<file::DefaultPreemptionFile>(tree, name, args_path);
       out->preemption = {f.min_candidate_nodes_percentage.value_or(10),
                          f.min_candidate_nodes_absolute.value_or(100)};
       c.errors = validate(out->preemption);
     } else if (name == "VolumeBinding") {
-      const auto f = args<file::VolumeBindingFile>(name, args_path);
-      out->volume_binding.bind_timeout =
-          api::Duration::seconds(f.bind_timeout_seconds.value_or(600));
-      c.errors = validate(out->volume_binding);
-      if (!f.shape.empty()) {
-        c.invalid("shape", at(tree_, args_path + ".shape"),
-                  "unexpected field `shape`, remove it or turn on the feature gate "
-                  "StorageCapacityScoring");
-      }
+      volume_args(tree, args_path, &out->volume_binding);
     } else if (name == "DynamicResources") {
-      dynamic_args(args_path);
+      dynamic_args(tree, args_path);
     } else {
-      out->custom[name] = configs[i].args;
+      out->custom[name] = tree;
     }
     report(c, args_path);
   }
@@ -509,7 +613,7 @@ ProfileOptions Reader::profile(const file::KubeSchedulerProfile& p, const std::s
   if (out.scheduler_name.empty()) error(path + ".schedulerName", "Required value");
   check_percentage(p.percentage_of_nodes_to_score, path + ".percentageOfNodesToScore");
   read_plugins(p.plugins, path + ".plugins", &out);
-  read_args(p.plugin_config, path + ".pluginConfig", &out.config);
+  read_args(p.plugin_config, path + ".pluginConfig", &out);
   check_selection(p.plugins, path + ".plugins", out);
   return out;
 }
@@ -548,14 +652,12 @@ SchedulerOptions Reader::read() {
   }
   check_queue_sort(c);
   check_extenders(c);
+  check_same_queue_sort(out.profiles);
   out.percentage_of_nodes_to_score = c.percentage_of_nodes_to_score.value_or(0);
   out.pod_initial_backoff = api::Duration::seconds(c.pod_initial_backoff_seconds.value_or(1));
   out.pod_max_backoff = api::Duration::seconds(c.pod_max_backoff_seconds.value_or(10));
-  // Unset and zero are the defaults; a negative rate has no limit (client-go's rest.Config).
-  const double qps = c.client_connection.qps;
-  if (qps != 0) out.client_qps_milli = qps < 0 ? 0 : static_cast<int64_t>(qps * 1000);
-  if (c.client_connection.burst > 0) out.client_burst = c.client_connection.burst;
-  if (c.parallelism.value_or(16) != 1 && c.parallelism) {
+  read_client(c.client_connection, &out);
+  if (c.parallelism.value_or(1) > 1) {
     warn("parallelism", "has no effect: nodes are looked at as with parallelism 1");
   }
   return failed_ ? SchedulerOptions() : out;
@@ -566,6 +668,31 @@ SchedulerOptions Reader::read() {
 SchedulerOptions read_configuration(const Json& tree, const Registry& registry,
                                     api::Diagnostics& diagnostics) {
   return Reader(tree, registry, diagnostics).read();
+}
+
+SchedulerOptions read_configuration(std::string_view text, uint16_t file, const Registry& registry,
+                                    api::Diagnostics& diagnostics) {
+  api::Diagnostics own;
+  const std::vector<Json> documents = api::read_documents(text, file, &own);
+  const bool readable = own.ok();
+  for (api::Diagnostic d : own.sorted()) {
+    // A key given twice.
+    if (d.severity == api::Diagnostic::Severity::kWarning) {
+      d.severity = api::Diagnostic::Severity::kError;
+      d.message = fmt::format("strict decoding error: duplicate field {}", d.found);
+    }
+    diagnostics.add(d);
+  }
+  if (readable && documents.size() == 1) {
+    SchedulerOptions out = read_configuration(documents.front(), registry, diagnostics);
+    return own.warnings() == 0 ? out : SchedulerOptions();
+  }
+  if (readable) {
+    diagnostics.error(
+        api::Position(file, 1, 1), "",
+        fmt::format("expected one KubeSchedulerConfiguration, got {} documents", documents.size()));
+  }
+  return {};
 }
 
 }  // namespace mainspring::scheduler

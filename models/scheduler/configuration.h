@@ -17,5 +17,9 @@ namespace mainspring::scheduler {
 // `registry`: the plugins that the file may name.
 SchedulerOptions read_configuration(const api::Json& tree, const Registry& registry,
                                     api::Diagnostics& diagnostics);
+// The same of a whole file, which holds one document, with no key given twice. `file`: what places
+// carry (Diagnostics::add_file).
+SchedulerOptions read_configuration(std::string_view text, uint16_t file, const Registry& registry,
+                                    api::Diagnostics& diagnostics);
 
 }  // namespace mainspring::scheduler

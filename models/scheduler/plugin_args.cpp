@@ -4,8 +4,8 @@
 
 #include <set>
 
+#include "models/api/node_affinity.h"
 #include "models/api/validate_context.h"
-#include "models/scheduler/selectors.h"
 
 namespace mainspring::scheduler {
 
@@ -120,14 +120,14 @@ Errors validate(const InterPodAffinityArgs& args) {
   return c.errors;
 }
 
-// What does not parse as a node selector; Kubernetes' parser says why, here only where.
+// NewNodeSelector and NewPreferredSchedulingTerms, which name a preference by its list.
 Errors validate(const NodeAffinityArgs& args) {
   ValidateContext c;
   if (!args.added_affinity) return c.errors;
   const auto check = [&](const api::NodeSelectorTerm& term, const std::string& path) {
-    const bool empty = term.match_expressions.empty() && term.match_fields.empty();
-    if (empty || NodeTerm::of(term).valid) return;
-    c.invalid(path, api::Json(path.substr(path.rfind('.') + 1)), "is not a valid node selector");
+    for (api::FieldError& e : api::node_term_problems(term)) {
+      c.add(e.type, path + "." + e.field, std::move(e.detail));
+    }
   };
   const api::NodeAffinity& a = *args.added_affinity;
   if (const auto& required = a.required_during_scheduling_ignored_during_execution) {
@@ -139,6 +139,7 @@ Errors validate(const NodeAffinityArgs& args) {
   }
   const auto& preferred = a.preferred_during_scheduling_ignored_during_execution;
   for (size_t i = 0; i < preferred.size(); ++i) {
+    if (preferred[i].weight == 0) continue;
     check(preferred[i].preference,
           at("addedAffinity.preferredDuringSchedulingIgnoredDuringExecution", i));
   }

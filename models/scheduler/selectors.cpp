@@ -134,10 +134,15 @@ NodeTerm NodeTerm::of(const api::NodeSelectorTerm& term) {
     Requirement q;
     q.key = r.key;
     q.values = copy(r.values);
-    const bool in = r.operator_ == "In";
-    if (q.key != "metadata.name" || (!in && r.operator_ != "NotIn") || q.values.size() != 1) {
+    bool in = r.operator_ == "In";
+    if ((!in && r.operator_ != "NotIn") || q.values.size() != 1) {
       out.valid = false;
     } else {
+      // All other fields of a node are empty, so it is known who matches: everybody or nobody.
+      if (q.key != "metadata.name") {
+        in = q.values[0].empty() != in;
+        q.values = {api::Str()};
+      }
       q.op = in ? Requirement::Op::kIn : Requirement::Op::kNotIn;
     }
     out.fields.push_back(std::move(q));

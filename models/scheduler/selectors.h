@@ -54,11 +54,11 @@ class Selector {
   bool nothing_ = false;
 };
 
-// One term of a node selector: expressions on labels and fields (metadata.name only).
+// One term of a node selector: expressions on labels and fields (metadata.name; others are empty).
 struct NodeTerm {
   bool valid = false;  // parsed, and not empty
   std::vector<Requirement> labels;
-  std::vector<Requirement> fields;  // key "metadata.name", kIn or kNotIn with one value
+  std::vector<Requirement> fields;  // of the name, kIn or kNotIn with one value
 
   static NodeTerm of(const api::NodeSelectorTerm& term);
   bool matches(const api::Node& node) const {

@@ -73,6 +73,27 @@ def test_validate_finds_everything_at_once_with_its_place(mainspring, folder):
     assert {"line": 6, "column": 13}.items() <= places["diagnostics"][0].items()
 
 
+def test_validate_reads_a_scheduler_configuration_as_the_scheduler_does(mainspring, folder):
+    head = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
+    (folder / "scheduler.yaml").write_text(head + "percentageOfNodesToScore: 101\n")
+    done = mainspring("validate", "scheduler.yaml")
+    assert done.returncode == 3
+    assert "scheduler.yaml:3:27: percentageOfNodesToScore: Invalid value: 101" in done.stderr
+    (folder / "scheduler.yaml").write_text(head)
+    done = mainspring("validate", "scheduler.yaml")
+    assert done.returncode == 0
+    assert done.stdout == "scheduler.yaml: ok, a scheduler configuration\n"
+    report = json.loads(mainspring("validate", "scheduler.yaml", "-o", "json").stdout)
+    assert report["files"][0]["kind"] == "KubeSchedulerConfiguration"
+
+
+def test_a_file_without_an_end_is_refused(mainspring):
+    endless = "cluster.controlPlane.schedulerConfig=/dev/zero"
+    done = mainspring("validate", "scenario.yaml", "--set", endless)
+    assert done.returncode == 3
+    assert "schedulerConfig: /dev/zero: cannot be read, or is larger than 256 MiB" in done.stderr
+
+
 def test_validate_names_the_kinds_that_are_only_kept_once(mainspring, folder):
     for name in ("a.yaml", "b.yaml"):
         (folder / name).write_text("apiVersion: x.dev/v1\nkind: Widget\nmetadata: {name: w}\n")

@@ -263,7 +263,29 @@ TEST(NodeAffinity, FieldsTakeOnlyTheName) {
   EXPECT_FALSE(matches(term(node_requirement("metadata.name", "In", {"n1", "n2"})), kWeb, "n1"));
   EXPECT_FALSE(matches(term(node_requirement("metadata.name", "Exists", {})), kWeb, "n1"));
   EXPECT_FALSE(matches(term(node_requirement("spec.x", "In", {"n1"})), kWeb, "n1"));
-  EXPECT_NE(node_term_problem(term(node_requirement("spec.x", "In", {"n1"}))), "");
+}
+
+TEST(NodeAffinity, SaysWhatIsWrongWithATerm) {
+  NodeSelectorTerm t;
+  t.match_expressions = {node_requirement("a", "In", {"b"}), node_requirement("a", "=", {"b"}),
+                         node_requirement("a", "Lt", {"1", "x"})};
+  t.match_fields = {node_requirement("a", "In", {"b"}), node_requirement("a", "In", {}),
+                    node_requirement("a", "Exists", {})};
+  std::vector<std::string> said;
+  for (const FieldError& e : node_term_problems(t)) said.push_back(e.text());
+  EXPECT_EQ(
+      said,
+      (std::vector<std::string>{
+          "matchExpressions[1].operator: Unsupported value: \"=\": supported values: \"In\", "
+          "\"NotIn\", \"Exists\", \"DoesNotExist\", \"Gt\", \"Lt\"",
+          "matchExpressions[2].values: Invalid value: [\"1\",\"x\"]: for 'Gt', 'Lt' operators, "
+          "exactly one value is required",
+          "matchExpressions[2].values[1]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the "
+          "value "
+          "must be an integer",
+          "matchFields[1].values: Invalid value: null: must have one element",
+          "matchFields[2].operator: Unsupported value: \"Exists\": supported values: \"In\", "
+          "\"NotIn\""}));
 }
 
 TEST(Tolerations, AcceptTaints) {

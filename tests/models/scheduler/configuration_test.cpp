@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "models/api/yaml.h"
 #include "tests/models/scheduler/cluster.h"
 
 namespace mainspring::scheduler {
@@ -20,22 +19,23 @@ struct Read {
   std::vector<std::string> warnings;
 };
 
-// Reads the lines after apiVersion and kind, so that the first one is line 3.
-Read read(const std::string& text, const std::string& version = "kubescheduler.config.k8s.io/v1") {
+Read read_file(const std::string& text) {
   api::Diagnostics d;
   const uint16_t file = d.add_file("s.yaml");
-  const std::string whole =
-      "apiVersion: " + version + "\nkind: KubeSchedulerConfiguration\n" + text;
-  const std::vector<api::Json> documents = api::read_documents(whole, file, &d);
   Registry registry;
   register_scheduler_plugins(registry);
   Read r;
-  r.options = read_configuration(documents.at(0), registry, d);
+  r.options = read_configuration(text, file, registry, d);
   for (const api::Diagnostic& e : d.sorted()) {
     (e.severity == api::Diagnostic::Severity::kError ? r.errors : r.warnings)
         .push_back(d.render(e));
   }
   return r;
+}
+
+// Reads the lines after apiVersion and kind, so that the first one is line 3.
+Read read(const std::string& text, const std::string& version = "kubescheduler.config.k8s.io/v1") {
+  return read_file("apiVersion: " + version + "\nkind: KubeSchedulerConfiguration\n" + text);
 }
 
 struct Rule {
@@ -86,11 +86,17 @@ INSTANTIATE_TEST_SUITE_P(
              {"s.yaml:3:32: leaderElection.resourceLock: Invalid value: \"endpoints\": "
               "resourceLock value must be \"leases\""}},
         Rule{"Lease",
-             "leaderElection: {leaseDuration: 10s, renewDeadline: 10s, retryPeriod: 0s}\n",
+             "leaderElection: {leaseDuration: 10s, renewDeadline: 10s, retryPeriod: -1s}\n",
              {"s.yaml:3:33: leaderElection.leaseDuration: Invalid value: \"10s\": must be greater "
               "than `RenewDeadline`",
-              "s.yaml:3:71: leaderElection.retryPeriod: Invalid value: \"0s\": must be greater "
+              "s.yaml:3:71: leaderElection.retryPeriod: Invalid value: \"-1s\": must be greater "
               "than zero"}},
+        Rule{"LeaseOfZeroIsTheDefault",
+             "leaderElection: {leaseDuration: 0s, renewDeadline: 14s, retryPeriod: 0s}\n",
+             {}},
+        Rule{"LeaseOfNothing",
+             "leaderElection: {leaderElect: false, leaseDuration: ''}\n",
+             {"s.yaml:3:53: leaderElection.leaseDuration: time: invalid duration \"\""}},
         Rule{"NoLeaderElection", "leaderElection: {leaderElect: false, resourceLock: x}\n", {}},
         Rule{"SchedulerName",
              "profiles:\n- {schedulerName: a}\n- {}\n- {schedulerName: a}\n",
@@ -115,11 +121,60 @@ INSTANTIATE_TEST_SUITE_P(
              "profiles:\n- pluginz: {}\n",
              {"s.yaml:4:3: profiles[0].pluginz: strict decoding error: unknown field "
               "\"profiles[0].pluginz\"; did you mean \"plugins\"?"}},
+        Rule{
+            "UnknownFieldOfArgs",
+            ARGS("NodeResourcesFit", "      scoringStrategi: {}\n"),
+            {"s.yaml:8:7: profiles[0].pluginConfig[0].args.scoringStrategi: strict decoding error: "
+             "unknown field \"scoringStrategi\"; did you mean \"scoringStrategy\"?"}},
+        Rule{
+            "TypeOfArgs",
+            ARGS("DynamicResources", "      filterTimeout: 5\n"),
+            {"s.yaml:8:22: profiles[0].pluginConfig[0].args.filterTimeout: expected string (put it "
+             "in quotes), got 5"}},
+        Rule{"DuplicateField",
+             "parallelism: 1\nparallelism: 1\n",
+             {"s.yaml:4:1: strict decoding error: duplicate field \"parallelism\""}},
+        Rule{"AWrongTypeIsNotMissingAsWell",
+             "profiles:\n- {schedulerName: 3}\n",
+             {"s.yaml:4:19: profiles[0].schedulerName: expected string (put it in quotes), got 3"}},
         Rule{"ArgsKind",
              ARGS("NodeAffinity", "      kind: InterPodAffinityArgs\n"),
              {"s.yaml:7:7: profiles[0].pluginConfig[0].args: args for plugin NodeAffinity were not "
               "of type NodeAffinityArgs.kubescheduler.config.k8s.io, got "
               "InterPodAffinityArgs.kubescheduler.config.k8s.io"}},
+        Rule{"ArgsOfAnotherGroup",
+             "profiles:\n- pluginConfig:\n  - name: NodeAffinity\n    args: {apiVersion: v1, kind: "
+             "Pod, a: 1}\n",
+             {"s.yaml:6:11: profiles[0].pluginConfig[0].args: decoding args for plugin "
+              "NodeAffinity: no kind \"Pod\" is registered for version \"v1\""}},
+        Rule{"ArgsVersion",
+             "profiles:\n- pluginConfig:\n  - {name: NodeResourcesFit, args: {apiVersion: foo}}\n",
+             {"s.yaml:5:36: profiles[0].pluginConfig[0].args: decoding args for plugin "
+              "NodeResourcesFit: no kind \"NodeResourcesFitArgs\" is registered for version "
+              "\"foo\""}},
+        Rule{"NoArgs", "profiles:\n- pluginConfig:\n  - name: InterPodAffinity\n", {}},
+        Rule{"ArgsOfADisabledPlugin",
+             "profiles:\n- plugins: {multiPoint: {disabled: [{name: NodeResourcesFit}]}}\n  "
+             "pluginConfig: [{name: NodeResourcesFit, args: {scoringStrategy: {type: Foo}}}]\n",
+             {}},
+        Rule{"NegativeWeight",
+             "profiles:\n- plugins: {score: {enabled: [{name: NodeAffinity, weight: -1}]}}\n",
+             {"s.yaml:4:12: profiles[0].plugins: total score of Score plugins could overflow"}},
+        Rule{"NegativeWeightThatComesLast",
+             "profiles:\n- plugins: {multiPoint: {enabled: [{name: ImageLocality, weight: -1}]}}\n",
+             {}},
+        Rule{"QueueSortArgs",
+             "profiles:\n- {schedulerName: a, pluginConfig: [{name: PrioritySort, args: {a: "
+             "1}}]}\n- {schedulerName: b}\n- {schedulerName: c, pluginConfig: [{name: "
+             "PrioritySort, args: {a: 1}}]}\n",
+             {"s.yaml:5:3: profiles[1]: different queue sort plugin args for profile \"b\""}},
+        Rule{"TinyRate",
+             "clientConnection: {qps: 0.0001}\n",
+             {"s.yaml:3:25: clientConnection.qps: Invalid value: 0.0001: fewer than 0.001 requests "
+              "a second are not simulated"}},
+        Rule{"HugeRate",
+             "clientConnection: {qps: 1e300}\n",
+             {"s.yaml:3:25: clientConnection.qps: expected number of 32 bits, got 1e+300"}},
         Rule{"Extenders",
              "extenders:\n- urlPrefix: http://e/\n",
              {"s.yaml:4:3: extenders[0]: HTTP extenders are not simulated: decisions would depend "
@@ -149,6 +204,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 #define AT "s.yaml:"
 #define IN "profiles[0].pluginConfig[0].args"
+#define AFFINITY IN ".addedAffinity.preferredDuringSchedulingIgnoredDuringExecution[0]"
 INSTANTIATE_TEST_SUITE_P(
     Arguments, Rules,
     ::testing::Values(
@@ -167,7 +223,7 @@ INSTANTIATE_TEST_SUITE_P(
              ARGS("PodTopologySpread",
                   "      defaultConstraints:\n      - {maxSkew: 1, topologyKey: z, "
                   "whenUnsatisfiable: ScheduleAnyway}\n"),
-             {AT "7:7: " IN ".defaultingType: Invalid value: \"System\": when .defaultConstraints "
+             {AT "6:5: " IN ".defaultingType: Invalid value: \"System\": when .defaultConstraints "
                  "are not empty"}},
         Rule{"SpreadConstraints",
              ARGS("PodTopologySpread",
@@ -205,10 +261,10 @@ INSTANTIATE_TEST_SUITE_P(
               "8:31: " IN ".ignoredResourceGroups[0]: initializing plugin \"NodeResourcesFit\": "
               "ignoredResourceGroups[0]: Invalid value: \"a/b\": resource group name can't contain "
               "'/'",
-              AT "10:9: " IN ".scoringStrategy.shape[1].utilization: initializing plugin "
+              AT "9:7: " IN ".scoringStrategy.shape[1].utilization: initializing plugin "
                  "\"NodeResourcesFit\": scoringStrategy.shape[1].utilization: Invalid value: 40: "
                  "values must be sorted in increasing order",
-              AT "10:9: " IN ".scoringStrategy.shape[1].score: initializing plugin "
+              AT "9:7: " IN ".scoringStrategy.shape[1].score: initializing plugin "
                  "\"NodeResourcesFit\": scoringStrategy.shape[1].score: Invalid value: 11: not in "
                  "valid range [0, 10]",
               AT "12:31: " IN ".scoringStrategy.resources[0].weight: initializing plugin "
@@ -227,10 +283,30 @@ INSTANTIATE_TEST_SUITE_P(
              ARGS("NodeAffinity",
                   "      addedAffinity: {requiredDuringSchedulingIgnoredDuringExecution: "
                   "{nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In}]}]}}\n"),
-             {AT
-              "8:92: " IN ".addedAffinity.requiredDuringSchedulingIgnoredDuringExecution."
-              "nodeSelectorTerms[0]: Invalid value: \"nodeSelectorTerms[0]\": is not a valid node "
-              "selector"}}),
+             {AT "8:112: " IN ".addedAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+                 "nodeSelectorTerms[0].matchExpressions[0].values: Invalid value: null: for 'in', "
+                 "'notin' operators, values set can't be empty"}},
+        Rule{"AddedFields",
+             ARGS("NodeAffinity",
+                  "      addedAffinity:\n        preferredDuringSchedulingIgnoredDuringExecution:\n"
+                  "        - weight: 1\n          preference:\n            matchFields:\n"
+                  "            - {key: a, operator: Exists}\n            - {key: a, operator: In}\n"
+                  "            matchExpressions:\n            - {key: a, operator: Foo}\n"
+                  "            - {key: a, operator: Gt, values: [q]}\n"
+                  "        - weight: 0\n          preference: {matchFields: [{operator: a}]}\n"),
+             {AT "10:11: " AFFINITY ".matchExpressions[0].operator: Unsupported value: \"Foo\": "
+                 "supported values: \"In\", \"NotIn\", \"Exists\", \"DoesNotExist\", \"Gt\", "
+                 "\"Lt\"",
+              AT "10:11: " AFFINITY ".matchExpressions[1].values[0]: Invalid value: \"q\": for "
+                 "'Gt', 'Lt' operators, the value must be an integer",
+              AT "10:11: " AFFINITY ".matchFields[0].operator: Unsupported value: \"Exists\": "
+                 "supported values: \"In\", \"NotIn\"",
+              AT "10:11: " AFFINITY ".matchFields[1].values: Invalid value: null: must have one "
+                 "element"}},
+        Rule{"EmptyShapeOfVolumes",
+             ARGS("VolumeBinding", "      shape: []\n"),
+             {AT "8:14: " IN ".shape: Invalid value: []: unexpected field `shape`, remove it or "
+                 "turn on the feature gate StorageCapacityScoring"}}),
     [](const auto& p) { return p.param.name; });
 
 TEST(Configuration, IsOfOneVersion) {
@@ -238,6 +314,31 @@ TEST(Configuration, IsOfOneVersion) {
               ElementsAre("s.yaml:1:1: no kind \"KubeSchedulerConfiguration\" is registered for "
                           "version \"kubescheduler.config.k8s.io/v1beta3\"; use "
                           "kubescheduler.config.k8s.io/v1 KubeSchedulerConfiguration"));
+}
+
+TEST(Configuration, IsOneDocument) {
+  EXPECT_THAT(read_file("").errors,
+              ElementsAre("s.yaml:1:1: expected one KubeSchedulerConfiguration, got 0 documents"));
+  EXPECT_THAT(read_file("{}\n---\n{}\n").errors,
+              ElementsAre("s.yaml:1:1: expected one KubeSchedulerConfiguration, got 2 documents"));
+  EXPECT_EQ(read_file("a: [\n").errors.size(), 1U) << "an error of YAML says enough";
+}
+
+// As client-go's limiter has it, in thousandths.
+TEST(Configuration, ReadsTheRateOfRequests) {
+  const auto qps = [](const std::string& text) {
+    const Read r = read("clientConnection: {" + text + "}\n");
+    EXPECT_THAT(r.errors, IsEmpty()) << text;
+    return std::pair(r.options.client_qps_milli, r.options.client_burst);
+  };
+  EXPECT_EQ(qps("qps: 0"), std::pair(int64_t{50'000}, int64_t{100}));
+  EXPECT_EQ(qps("qps: 1e-50, burst: 7"), std::pair(int64_t{50'000}, int64_t{7}))
+      << "nothing is left of it in 32 bits";
+  EXPECT_EQ(qps("qps: 0.7").first, 700);
+  EXPECT_EQ(qps("qps: 0.001").first, 1);
+  EXPECT_EQ(qps("qps: -1").first, 0) << "no limit";
+  EXPECT_EQ(qps("qps: 1e30").first, 0) << "none that could be felt";
+  EXPECT_EQ(qps("qps: 0.001, burst: 2147483647").second, 2'305'843) << "73 years of tokens";
 }
 
 TEST(Configuration, DefaultsToKubernetesDefaults) {
