@@ -107,9 +107,9 @@ class ClusterCache {
   }
   // The same for those who do not tell nodes without the label from ones whose value is empty: 0
   // for both, and one more than its number for any other value.
-  size_t loose_topology_value(TopologyKey key, uint32_t slot) const {
+  int32_t loose_topology_value(TopologyKey key, uint32_t slot) const {
     const int32_t value = topologies_[key].of_slot[slot];
-    return value == topologies_[key].empty ? 0 : static_cast<size_t>(int64_t{value} + 1);
+    return value == topologies_[key].empty ? 0 : value + 1;
   }
   // The number of an image name, or nothing if no node has it.
   std::optional<uint32_t> image(std::string_view name) const { return image_index_.find(name); }

@@ -280,7 +280,7 @@ PodTopologySpread::Memory* PodTopologySpread::memory(const Cycle& cycle, bool ha
           shares[i].amount = m.count_pods(cluster, node, i);
         } else if (included(c, *m.t, node)) {
           // Nodes without the label are a domain too.
-          shares[i] = {static_cast<int32_t>(cluster.loose_topology_value(c.key, node.id)),
+          shares[i] = {cluster.loose_topology_value(c.key, node.id),
                        m.count_pods(cluster, node, i)};
         }
       }
@@ -383,7 +383,7 @@ Status PodTopologySpread::pre_score(Cycle& cycle, const NodeList& nodes) {
       for (size_t k = 0; k < nodes.size(); ++k) {
         const uint32_t slot = nodes.slot(k);
         if (d.any_ignored && d.ignored[slot]) continue;
-        uint8_t& seen = seen_values_[cluster.loose_topology_value(key, slot)];
+        uint8_t& seen = seen_values_[static_cast<size_t>(cluster.loose_topology_value(key, slot))];
         domains += seen ? 0 : 1;
         seen = 1;
       }
@@ -406,10 +406,9 @@ void PodTopologySpread::score_all(const Cycle& cycle, const NodeList& nodes,
     for (size_t k = 0; k < nodes.size(); ++k) {
       const uint32_t slot = nodes.slot(k);
       if (values[slot] < 0) continue;
-      const int64_t n =
-          hostname ? d.soft->sums.amount(i, slot)
-                   : d.soft->sums.sum(
-                         i, static_cast<int32_t>(cycle.cluster.loose_topology_value(c.key, slot)));
+      const int64_t n = hostname
+                            ? d.soft->sums.amount(i, slot)
+                            : d.soft->sums.sum(i, cycle.cluster.loose_topology_value(c.key, slot));
       sums[k] += static_cast<double>(n) * d.weights[i] + more;
     }
   }

@@ -40,15 +40,9 @@ api::DeviceRequestAllocationResult result_of(std::string_view pool, std::string_
 }
 
 // Draws objects for a cluster's life.
-class Lives {
+class Lives : public test::Draws {
  public:
-  explicit Lives(uint64_t seed) : word_(seed * 2654435761 + 12345) {}
-
-  uint64_t draw(uint64_t n) {
-    word_ = word_ * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (word_ >> 33) % n;
-  }
-  bool one_in(uint64_t n) { return draw(n) == 0; }
+  using Draws::Draws;
   std::string node_name() { return "n-" + std::to_string(draw(kNodes)); }
 
   api::Ref<api::Node> node(const std::string& name) {
@@ -146,8 +140,6 @@ class Lives {
     r.exactly = {};
     return r;
   }
-
-  uint64_t word_;
 };
 
 class RandomDevices : public testing::TestWithParam<int> {};

@@ -19,15 +19,9 @@ constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
 constexpr const char* kHostLabel = "kubernetes.io/hostname";
 
 // Draws objects for a cluster's life.
-class Lives {
+class Lives : public test::Draws {
  public:
-  explicit Lives(uint64_t seed) : word_(seed * 2654435761 + 12345) {}
-
-  uint64_t draw(uint64_t n) {
-    word_ = word_ * 6364136223846793005ULL + 1442695040888963407ULL;
-    return (word_ >> 33) % n;
-  }
-  bool one_in(uint64_t n) { return draw(n) == 0; }
+  using Draws::Draws;
 
   api::Ref<api::Node> node(uint64_t i) {
     const std::string zone = one_in(12) ? "" : "z" + std::to_string(draw(3));
@@ -142,7 +136,6 @@ class Lives {
     }
   }
 
-  uint64_t word_;
   std::vector<api::Ref<api::Pod>> templates_;
 };
 
