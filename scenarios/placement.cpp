@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
+#include "models/api/time_text.h"
 #include "scenarios/units.h"
 
 namespace mainspring::scenarios {
@@ -32,11 +32,37 @@ Json list_of(const std::vector<std::string>& values) {
   return out;
 }
 
+Json rejections_json(const std::vector<SchedulingAttempt::Rejection>& rejections) {
+  Json out = Json::array();
+  for (const auto& r : rejections) {
+    out.push_back(Json::object()
+                      .set("plugin", r.plugin)
+                      .set("reasons", list_of(r.reasons))
+                      .set("nodes", list_of(r.nodes)));
+  }
+  return out;
+}
+
 std::string time_text(sim::SimTime at) { return format_duration(at - sim::SimTime()); }
 }  // namespace
 
 std::string PlacementObserver::node_name(uint32_t slot) const {
   return scheduler_.cluster().node(slot).name.str();
+}
+
+void PlacementObserver::reject(const scheduler::Status& status, std::string node,
+                               std::vector<SchedulingAttempt::Rejection>* out) const {
+  std::vector<std::string> reasons;
+  status.for_each_reason([&](const api::Str& r) { reasons.push_back(r.str()); });
+  // Plugins are called the same in all profiles.
+  const std::string_view plugin = scheduler_.profile().plugin_name(status.plugin());
+  auto at = std::find_if(out->begin(), out->end(), [&](const SchedulingAttempt::Rejection& r) {
+    return r.plugin == plugin && r.reasons == reasons;
+  });
+  if (at == out->end()) {
+    at = out->insert(at, {std::string(plugin), std::move(reasons), {}});
+  }
+  if (!node.empty()) at->nodes.push_back(std::move(node));
 }
 
 void PlacementObserver::woken(const scheduler::PodInfo& pod, scheduler::ClusterEvent event,
@@ -52,21 +78,11 @@ void PlacementObserver::decided(const scheduler::PodInfo& pod, const scheduler::
   attempt.at = world_.now();
   attempt.wakeups = std::exchange(wakeups_, {});
   attempt.nodes = scheduler_.cluster().node_count();
-  // The profile that knows the pod's scheduler also knows the plugins' names; they are the same in
-  // all profiles.
   const scheduler::Profile& profile = scheduler_.profile();
-
-  std::map<std::pair<std::string, std::vector<std::string>>, size_t> places;
-  const auto reject = [&](const scheduler::Status& status, std::string node) {
-    std::vector<std::string> reasons;
-    status.for_each_reason([&](const api::Str& r) { reasons.push_back(r.str()); });
-    std::string plugin(profile.plugin_name(status.plugin()));
-    const auto [at, fresh] = places.try_emplace({plugin, reasons}, attempt.rejections.size());
-    if (fresh) attempt.rejections.push_back({std::move(plugin), std::move(reasons), {}});
-    if (!node.empty()) attempt.rejections[at->second].nodes.push_back(std::move(node));
-  };
-  if (!d.pre_filter_message.empty()) reject(d.statuses.absent, {});
-  for (const auto& [slot, status] : d.statuses.list) reject(status, node_name(slot));
+  if (!d.pre_filter_message.empty()) reject(d.statuses.absent, {}, &attempt.rejections);
+  for (const auto& [slot, status] : d.statuses.list) {
+    reject(status, node_name(slot), &attempt.rejections);
+  }
 
   if (d.kind == scheduler::Decision::Kind::kNode) attempt.node = node_name(d.node);
   for (const auto& s : scores) attempt.plugins.emplace_back(profile.plugin_name(s.plugin));
@@ -90,6 +106,28 @@ void PlacementObserver::failed(const scheduler::PodInfo& pod, bool, const std::s
   if (nominating.override_) attempts_.back().nominated_node = nominating.node.str();
 }
 
+void PlacementObserver::searched(const scheduler::PodInfo& pod,
+                                 const scheduler::PreemptionSearch& search) {
+  if (!is_meant(pod) || attempts_.empty()) return;
+  if (search.candidates.empty() && search.rejected.list.empty()) return;
+  SchedulingAttempt::PreemptionSearch out;
+  out.decided_by = search.decided_by;
+  for (const auto& c : search.candidates) {
+    SchedulingAttempt::PreemptionCandidate made{
+        {node_name(c.node), {}}, c.violations, c.highest_priority, c.priority_sum, c.start};
+    for (const scheduler::PodInfoRef& v : c.victims) made.victims.pods.push_back(v->key());
+    out.candidates.push_back(std::move(made));
+  }
+  if (!out.candidates.empty()) {
+    const auto chosen = out.candidates.begin() + static_cast<ptrdiff_t>(search.chosen);
+    std::rotate(out.candidates.begin(), chosen, chosen + 1);
+  }
+  for (const auto& [slot, status] : search.rejected.list) {
+    reject(status, node_name(slot), &out.rejections);
+  }
+  attempts_.back().search = std::move(out);
+}
+
 void PlacementObserver::preempting(const scheduler::Preemption& preemption) {
   if (!is_meant(*preemption.preemptor) || attempts_.empty()) return;
   SchedulingAttempt::Victims victims{preemption.node.str(), {}};
@@ -105,13 +143,6 @@ Json placement_json(const std::string& pod, const std::vector<SchedulingAttempt>
       wakeups.push_back(
           Json::object().set("at", time_text(w.at)).set("event", w.event).set("object", w.object));
     }
-    Json rejections = Json::array();
-    for (const auto& r : a.rejections) {
-      rejections.push_back(Json::object()
-                               .set("plugin", r.plugin)
-                               .set("reasons", list_of(r.reasons))
-                               .set("nodes", list_of(r.nodes)));
-    }
     Json candidates = Json::array();
     for (const auto& c : a.candidates) {
       Json scores = Json::object();
@@ -119,6 +150,23 @@ Json placement_json(const std::string& pod, const std::vector<SchedulingAttempt>
       Json candidate = Json::object().set("node", c.node);
       if (!a.plugins.empty()) candidate.set("scores", scores).set("total", c.total);
       candidates.push_back(std::move(candidate));
+    }
+    Json search;
+    if (a.search) {
+      Json nodes = Json::array();
+      for (const auto& c : a.search->candidates) {
+        nodes.push_back(Json::object()
+                            .set("node", c.victims.node)
+                            .set("victims", list_of(c.victims.pods))
+                            .set("pdbViolations", c.pdb_violations)
+                            .set("highestPriority", c.highest_priority)
+                            .set("prioritySum", c.priority_sum)
+                            .set("start", api::format_time(c.start)));
+      }
+      search = Json::object()
+                   .set("candidates", nodes)
+                   .set("decidedBy", a.search->decided_by)
+                   .set("rejected", rejections_json(a.search->rejections));
     }
     Json preemptions = Json::array();
     for (const auto& p : a.preemptions) {
@@ -128,11 +176,12 @@ Json placement_json(const std::string& pod, const std::vector<SchedulingAttempt>
                        .set("at", time_text(a.at))
                        .set("wokenBy", wakeups)
                        .set("nodes", static_cast<int64_t>(a.nodes))
-                       .set("rejected", rejections)
+                       .set("rejected", rejections_json(a.rejections))
                        .set("candidates", candidates)
                        .set("ties", static_cast<int64_t>(a.ties))
                        .set("node", a.node)
                        .set("message", a.message)
+                       .set("preemptionSearch", search)
                        .set("preemptions", preemptions)
                        .set("nominatedNode", a.nominated_node));
   }

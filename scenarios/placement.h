@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,19 @@ struct SchedulingAttempt {
     std::string node;
     std::vector<std::string> pods;
   };
+  // A node where the pod would fit without some pods, with what candidates are compared by.
+  struct PreemptionCandidate {
+    Victims victims;  // most important first, those that are going already among them
+    int64_t pdb_violations = 0;
+    int64_t highest_priority = 0;
+    int64_t priority_sum = 0;  // each counted from -2^31 on, as kube-scheduler does
+    api::Time start;           // the first among the victims of the highest priority
+  };
+  struct PreemptionSearch {
+    std::vector<PreemptionCandidate> candidates;  // the chosen one first
+    std::string decided_by;
+    std::vector<Rejection> rejections;  // of nodes where it would not help
+  };
   std::vector<Wakeup> wakeups;
   sim::SimTime at;
   size_t nodes = 0;  // in the cluster
@@ -49,6 +63,7 @@ struct SchedulingAttempt {
   size_t ties = 0;                    // candidates with the greatest total, if any were scored
   // Of a failure, in the cycle or on the way to the node: what the event FailedScheduling says.
   std::string message;
+  std::optional<PreemptionSearch> search;  // for victims, if there was one
   std::vector<Victims> preemptions;
   std::string nominated_node;
 };
@@ -68,6 +83,7 @@ class PlacementObserver final : public scheduler::AttemptObserver {
                const std::vector<scheduler::Profile::PluginScores>& scores) override;
   void failed(const scheduler::PodInfo& pod, bool rejected, const std::string& message,
               const scheduler::Nominating& nominating) override;
+  void searched(const scheduler::PodInfo& pod, const scheduler::PreemptionSearch& search) override;
   void preempting(const scheduler::Preemption& preemption) override;
 
   const std::vector<SchedulingAttempt>& attempts() const { return attempts_; }
@@ -75,6 +91,9 @@ class PlacementObserver final : public scheduler::AttemptObserver {
  private:
   bool is_meant(const scheduler::PodInfo& pod) const { return pod.key() == pod_; }
   std::string node_name(uint32_t slot) const;
+  // Adds the nodes, or none by name for a verdict on all, to those with the same reasons.
+  void reject(const scheduler::Status& status, std::string node,
+              std::vector<SchedulingAttempt::Rejection>* out) const;
 
   const sim::World& world_;
   scheduler::Scheduler& scheduler_;

@@ -8,6 +8,7 @@
 #include "bindings/common/run.h"
 #include "bindings/common/run_folder.h"
 #include "models/api/diagnostics.h"
+#include "models/api/time_text.h"
 #include "scenarios/placement.h"
 #include "scenarios/tables.h"
 #include "scenarios/units.h"
@@ -45,10 +46,11 @@ std::string names(const std::vector<std::string>& all) {
   return out;
 }
 
-std::string rejected_nodes(const SchedulingAttempt& a) {
+std::string rejected_nodes(const std::string& title,
+                           const std::vector<SchedulingAttempt::Rejection>& rejections) {
   scenarios::ReportTable table;
-  table.columns = {"REJECTED", "PLUGIN", "REASON", "NODES"};
-  for (const auto& r : a.rejections) {
+  table.columns = {title, "PLUGIN", "REASON", "NODES"};
+  for (const auto& r : rejections) {
     std::string reasons;
     for (const std::string& reason : r.reasons) reasons += (reasons.empty() ? "" : "; ") + reason;
     const bool all = r.nodes.empty();  // by a PreFilter plugin, before any node was looked at
@@ -85,6 +87,27 @@ std::string scored_nodes(const SchedulingAttempt& a) {
   return out;
 }
 
+// Where it could have room made for it, the chosen node first.
+std::string preemption_candidates(const SchedulingAttempt::PreemptionSearch& search) {
+  scenarios::ReportTable table;
+  table.columns = {"PREEMPT ON", "PDB VIOLATIONS", "HIGHEST PRIORITY", "PRIORITY SUM",
+                   "PODS",       "STARTED",        "VICTIMS"};
+  for (size_t i = 0; i < std::min(search.candidates.size(), kMostRows); ++i) {
+    const auto& c = search.candidates[i];
+    table.rows.push_back({c.victims.node + (i == 0 ? "  chosen" : ""),
+                          std::to_string(c.pdb_violations), std::to_string(c.highest_priority),
+                          std::to_string(c.priority_sum), std::to_string(c.victims.pods.size()),
+                          api::format_time(c.start), names(c.victims.pods)});
+  }
+  std::string out = scenarios::render_table(table);
+  if (search.candidates.size() > kMostRows) {
+    out +=
+        fmt::format("and {} more nodes (-o json has all)\n", search.candidates.size() - kMostRows);
+  }
+  out += fmt::format("chosen: {}\n", search.decided_by);
+  return out;
+}
+
 std::string describe(const SchedulingAttempt& a, size_t number) {
   std::string out;
   for (const auto& w : a.wakeups) {
@@ -93,7 +116,7 @@ std::string describe(const SchedulingAttempt& a, size_t number) {
   }
   out += fmt::format("{}Attempt {} at {}: {}\n", number > 1 ? "\n" : "", number, time_text(a.at),
                      a.node.empty() ? "no node" : a.node);
-  if (!a.rejections.empty()) out += indented(rejected_nodes(a));
+  if (!a.rejections.empty()) out += indented(rejected_nodes("REJECTED", a.rejections));
   const size_t fit = a.candidates.size();
   if (fit == 1) {
     out += fmt::format("  {} is the only node found to fit; no scores are needed\n", a.node);
@@ -107,6 +130,12 @@ std::string describe(const SchedulingAttempt& a, size_t number) {
           "  {} nodes share the greatest total; of those the one is taken that is "
           "on top of kube-scheduler's heap\n",
           a.ties);
+    }
+  }
+  if (a.search) {
+    if (!a.search->candidates.empty()) out += indented(preemption_candidates(*a.search));
+    if (!a.search->rejections.empty()) {
+      out += indented(rejected_nodes("NO HELP", a.search->rejections));
     }
   }
   for (const auto& p : a.preemptions) {

@@ -108,8 +108,12 @@ ResourceList pod_requests(const PodSpec& spec, const PodStatus* status,
   return total;
 }
 
+ResourceList container_limits(const PodSpec& spec) {
+  return aggregate(spec, [](const Container& c, bool) { return c.resources.limits; });
+}
+
 ResourceList pod_limits(const PodSpec& spec) {
-  ResourceList total = aggregate(spec, [](const Container& c, bool) { return c.resources.limits; });
+  ResourceList total = container_limits(spec);
   if (spec.resources) {
     for (const auto& [name, amount] : spec.resources->limits) {
       if (is_pod_level_resource(name)) total.set(name, amount);
@@ -117,7 +121,8 @@ ResourceList pod_limits(const PodSpec& spec) {
   }
   // Overhead adds only to resources that are limited.
   for (const auto& [name, amount] : spec.overhead) {
-    if (const Quantity* have = total.find(name)) total.set(name, *have + amount);
+    const Quantity* have = total.find(name);
+    if (have && have->sign() != 0) total.set(name, *have + amount);
   }
   return total;
 }

@@ -37,6 +37,8 @@ inline ResourceList pod_requests(const Pod& pod, const PodRequestOptions& option
   return pod_requests(pod.spec, &pod.status, options);
 }
 ResourceList pod_limits(const PodSpec& spec);
+// Of all containers together, whatever is set for the whole pod.
+ResourceList container_limits(const PodSpec& spec);
 // cpu, memory and hugepages may be set for the whole pod.
 bool is_pod_level_resource(std::string_view name);
 

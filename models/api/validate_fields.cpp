@@ -6,6 +6,7 @@
 #include <string>
 
 #include "models/api/codec.h"
+#include "models/api/pod_helpers.h"
 #include "models/api/types/all.h"
 #include "models/api/types/hooks.h"
 #include "models/api/validate_context.h"
@@ -140,13 +141,15 @@ constexpr std::string_view kCountedObjects[] = {"configmaps",
                                                 "services",
                                                 "services.loadbalancers",
                                                 "services.nodeports"};
+constexpr std::string_view kHugePages = "hugepages-";
+
 bool is_counted(std::string_view name) {
   return std::find(std::begin(kCountedObjects), std::end(kCountedObjects), name) !=
          std::end(kCountedObjects);
 }
 bool is_of_containers(std::string_view name) {
   return name == "cpu" || name == "memory" || name == "ephemeral-storage" ||
-         name.starts_with("hugepages-");
+         name.starts_with(kHugePages);
 }
 bool is_standard(std::string_view name) {
   if (is_counted(name) || is_of_containers(name) || name == "storage") return true;
@@ -154,14 +157,12 @@ bool is_standard(std::string_view name) {
   for (std::string_view prefix : {"requests.", "limits."}) {
     if (!name.starts_with(prefix)) continue;
     const std::string_view of = name.substr(prefix.size());
-    if (of.starts_with("hugepages-")) return prefix == "requests.";
+    if (of.starts_with(kHugePages)) return prefix == "requests.";
     return is_of_containers(of);
   }
   return false;
 }
-bool overcommits(std::string_view name) {
-  return is_native(name) && !name.starts_with("hugepages-");
-}
+bool overcommits(std::string_view name) { return is_native(name) && !name.starts_with(kHugePages); }
 
 // ValidateResourceQuantityValue.
 void check_amount(std::string_view place, std::string_view name, const Quantity& amount,
@@ -174,16 +175,37 @@ void check_amount(std::string_view place, std::string_view name, const Quantity&
   }
 }
 
+// validateResourceName.
+std::string_view check_resource_name(std::string_view name) {
+  const std::string_view why = check_qualified_name(name);
+  if (!why.empty() || name.find('/') != std::string_view::npos || is_standard(name)) return why;
+  return "must be a standard resource type or fully qualified";
+}
+
 void check_amounts(const Map<Quantity>& amounts, std::string_view field, ValidateContext& c) {
   for (const auto& [name, amount] : amounts) {
     const std::string place = at_key(field, name);
-    const std::string_view why = check_qualified_name(name);
-    if (!why.empty()) {
-      c.invalid(place, Json(name), why);
-    } else if (name.view().find('/') == std::string_view::npos && !is_standard(name)) {
-      c.invalid(place, Json(name), "must be a standard resource type or fully qualified");
-    }
+    c.check(place, name, check_resource_name(name));
     check_amount(place, name, amount, c);
+  }
+}
+
+bool is_huge_page(std::string_view name) { return name.starts_with(kHugePages); }
+
+// Whole pages, where the size of a page is the rest of the name. IsHugePageResourceValueDivisible.
+bool is_whole_pages(std::string_view name, const Quantity& amount) {
+  const std::optional<Quantity> page = Quantity::parse(name.substr(kHugePages.size()));
+  if (!page || page->sign() <= 0 || page->milli_value() % 1000 != 0) return false;
+  return amount.value() % page->value() == 0;
+}
+
+void check_huge_pages(const Map<Quantity>& amounts, std::string_view field, ValidateContext& c) {
+  for (const auto& [name, amount] : amounts) {
+    if (is_huge_page(name) && !is_whole_pages(name, amount)) {
+      const std::string text = amount.to_string();
+      c.invalid(at_key(field, name), Json(text),
+                text + " is not positive integer multiple of " + name.str());
+    }
   }
 }
 
@@ -243,6 +265,16 @@ void check_label_keys(const List<Str>& match, const List<Str>& mismatch,
 void validate_fields(const ResourceRequirements& v, ValidateContext& c) {
   check_amounts(v.limits, "limits", c);
   check_amounts(v.requests, "requests", c);
+  check_huge_pages(v.limits, "limits", c);
+  check_huge_pages(v.requests, "requests", c);
+  const auto any = [&](auto&& is) {
+    const auto of = [&](const auto& e) { return is(e.first.view()); };
+    return std::any_of(v.limits.begin(), v.limits.end(), of) ||
+           std::any_of(v.requests.begin(), v.requests.end(), of);
+  };
+  if (any(is_huge_page) && !any([](auto name) { return name == "cpu" || name == "memory"; })) {
+    c.forbidden("", "HugePages require cpu or memory");
+  }
   for (const auto& [name, request] : v.requests) {
     const Quantity* limit = v.limits.find(name);
     if (!limit) {
@@ -422,6 +454,21 @@ void validate_fields(const NodeSelectorTerm& v, ValidateContext& c) {
   }
 }
 
+// Only those of preferred affinity may ask for what is no value of a label.
+void validate_fields(const NodeSelector& v, ValidateContext& c) {
+  for (size_t i = 0; i < v.node_selector_terms.size(); ++i) {
+    const Scope term(c, "nodeSelectorTerms", i);
+    const auto& requirements = v.node_selector_terms[i].match_expressions;
+    for (size_t k = 0; k < requirements.size(); ++k) {
+      const Scope requirement(c, "matchExpressions", k);
+      const List<Str>& values = requirements[k].values;
+      for (size_t n = 0; n < values.size(); ++n) {
+        c.check(at("values", n), values[n], check_label_value(values[n]));
+      }
+    }
+  }
+}
+
 void validate_fields(const LabelSelectorRequirement& v, ValidateContext& c) {
   const Str& op = v.operator_;
   if (op == label_selector_operator::kIn || op == label_selector_operator::kNotIn) {
@@ -472,6 +519,45 @@ void validate_fields(const Volume& v, ValidateContext& c) {
 namespace {
 
 bool names_claims(const Container& c) { return !c.resources.claims.empty(); }
+
+// What is set for the whole pod covers what its containers ask for. validatePodResources.
+void check_pod_level(const PodSpec& v, ValidateContext& c) {
+  const Scope scope(c, "resources");
+  const ResourceRequirements& pod = *v.resources;
+  if (!pod.claims.empty()) {
+    c.forbidden("claims", "claims may not be set for Resources at pod-level");
+  }
+  const auto names = [&](const Map<Quantity>& amounts, std::string_view field) {
+    for (const auto& [name, amount] : amounts) {
+      if (is_pod_level_resource(name) || !check_resource_name(name).empty()) continue;
+      c.unsupported(at_key(field, name), Json(name), {"cpu", kHugePages, "memory"});
+    }
+  };
+  names(pod.limits, "limits");
+  names(pod.requests, "requests");
+  const PodRequestOptions of_containers{.skip_pod_level = true, .exclude_overhead = true};
+  for (const auto& [name, sum] : pod_requests(v, nullptr, of_containers)) {
+    const Quantity* has = pod.requests.find(name);
+    if (!has || sum <= *has) continue;
+    c.invalid(
+        at_key("requests", name), Json(has->to_string()),
+        "must be greater than or equal to aggregate container requests of " + sum.to_string());
+  }
+  for (const auto& [name, sum] : container_limits(v)) {
+    const Quantity* has = is_huge_page(name) ? pod.limits.find(name) : nullptr;
+    if (!has || sum <= *has) continue;
+    c.invalid(at_key("limits", name), Json(has->to_string()),
+              "must be greater than or equal to aggregate container limits of " + sum.to_string());
+  }
+  for (size_t i = 0; i < v.containers.size(); ++i) {
+    for (const auto& [name, limit] : v.containers[i].resources.limits) {
+      const Quantity* has = pod.limits.find(name);
+      if (!has || limit <= *has) continue;
+      c.invalid(at_key(at("containers", i), name) + ".limits", Json(limit.to_string()),
+                "must be less than or equal to pod limits of " + has->to_string());
+    }
+  }
+}
 
 // The pod's resource claims, and those of them that its containers name.
 void check_resource_claims(const PodSpec& v, ValidateContext& c) {
@@ -615,14 +701,7 @@ void validate_fields(const PodSpec& v, ValidateContext& c) {
     }
   }
   check_resource_claims(v, c);
-  if (v.resources) {
-    for (const auto& [name, amount] : v.resources->requests) {
-      if (name != "cpu" && name != "memory" && !name.view().starts_with("hugepages-")) {
-        c.unsupported("resources.requests[" + name.str() + ']', Json(name),
-                      {"cpu", "hugepages-", "memory"});
-      }
-    }
-  }
+  if (v.resources) check_pod_level(v, c);
   const Scope scope(c, "overhead");
   check_amounts(v.overhead, "limits", c);
   check_container_resources(v.overhead, "limits", c);

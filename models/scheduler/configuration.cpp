@@ -344,13 +344,15 @@ void Reader::read_plugins(const file::Plugins& plugins, const std::string& path,
 void Reader::check_selection(const file::Plugins& plugins, const std::string& path,
                              const ProfileOptions& p) {
   std::set<std::string> unknown;
+  // Without a name where the file could not be read, it may be misspelt.
+  const auto unread = [&](std::string_view name) { return name.empty() && failed_; };
   for (const Point& point : kAllPoints) {
     const api::List<file::Plugin>& enabled = (plugins.*point.set).enabled;
     std::set<std::string_view> seen;
     for (size_t i = 0; i < enabled.size(); ++i) {
       const std::string_view name = enabled[i].name.view();
       const std::string where = fmt::format("{}.{}.enabled[{}].name", path, point.field, i);
-      if (removed(name)) continue;
+      if (removed(name) || unread(name)) continue;
       if (registry_.find(name) == kNoPlugin) {
         error(where, fmt::format("{} \"{}\" does not exist", point.interface, name));
         unknown.insert(std::string(name));
@@ -367,6 +369,7 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
   for (size_t i = 0; i < multi.size(); ++i) {
     const std::string_view name = multi[i].name.view();
     const std::string where = fmt::format("{}.multiPoint.enabled[{}].name", path, i);
+    if (unread(name)) continue;
     if (registry_.find(name) == kNoPlugin) {
       if (!unknown.contains(std::string(name))) {
         error(where, fmt::format("{} \"{}\" does not exist", kAllPoints[0].interface, name));

@@ -2,8 +2,10 @@
 //
 // A plugin is a class derived from PluginBase<Itself>: it names itself (kName), says at which
 // points it works (kPoints, checked at compile time against the methods it has), and keeps its
-// settings (Args, whose defaults are Kubernetes'). Whatever it remembers within a cycle sits in
-// the CycleState; what it remembers between cycles is a plain member, copied with the world.
+// settings (Args, whose defaults are Kubernetes'). The reasons it gives are constants; of those
+// that it gives for node after node it keeps one counted string. Whatever it remembers within a
+// cycle sits in the CycleState; what it remembers between cycles is a plain member, copied with the
+// world.
 //
 // Single-threaded; a cycle runs within one call of the scheduler. Plugins draw no random numbers
 // except DefaultPreemption, through ControlContext::random.
@@ -144,6 +146,8 @@ struct Preemption {
   std::vector<PodInfoRef> victims;  // those not terminating yet, in order of the evaluation
 };
 
+struct PreemptionSearch;
+
 // What the plugins of one cycle work on.
 struct Cycle {
   client::ControlContext& ctx;
@@ -155,6 +159,7 @@ struct Cycle {
   std::vector<Preemption>* preemptions;  // PostFilter plugins add to it
   bool remember = true;                  // plugins may use what they kept from earlier cycles
   WaitingPods* waiting = nullptr;        // for Permit plugins
+  PreemptionSearch* search = nullptr;    // to be filled by PostFilter plugins, if somebody looks
 
   const PodInfo& info() const { return *pod; }
   const PodTemplate& t() const { return *pod->t; }
@@ -194,6 +199,23 @@ struct NodeStatuses {
     const Status* s = find(slot);
     return s ? *s : absent;
   }
+};
+
+// What a search for pods to preempt came to, for explanations.
+struct PreemptionSearch {
+  struct Candidate {
+    uint32_t node = 0;                // slot in the ClusterCache
+    std::vector<PodInfoRef> victims;  // most important first; never empty
+    // What candidates are compared by, with the number of victims:
+    int64_t violations = 0;        // victims whose disruption budget does not allow it
+    int64_t highest_priority = 0;  // of a victim
+    int64_t priority_sum = 0;      // each counted from -2^31 on
+    api::Time start;               // the first among the victims of the highest priority
+  };
+  std::vector<Candidate> candidates;  // in the order in which the first of equals wins
+  size_t chosen = 0;                  // of the candidates, if there are any
+  std::string_view decided_by;        // what set it apart from the others
+  NodeStatuses rejected;              // nodes looked at where preemption does not help
 };
 
 // What to do with status.nominatedNodeName after a failure.

@@ -810,7 +810,10 @@ void Scheduler::schedule_one(client::ControlContext& ctx, QueuedPod queued) {
   std::string preemption;
   if (profile.has(kPostFilter)) {
     failure.nominating = Nominating::keep();
+    PreemptionSearch search;
+    if (detail == Detail::kReasons) cycle.search = &search;
     preemption = profile.run_post_filter(cycle, d.statuses, &failure.nominating).message();
+    if (cycle.search) scratch_.observer->searched(*pod, search);
   }
   failure.message = rejection_histogram(cluster_.node_count(), d.statuses, d.pre_filter_message);
   if (!preemption.empty()) failure.message += " " + preemption;

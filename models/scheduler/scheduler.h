@@ -102,6 +102,8 @@ class AttemptObserver {
   // The attempt failed, in the cycle or on the way to the node.
   virtual void failed(const PodInfo& pod, bool rejected, const std::string& message,
                       const Nominating& nominating) = 0;
+  // Where other pods were looked at to make room for the pod; follows decided().
+  virtual void searched(const PodInfo&, const PreemptionSearch&) {}
   virtual void preempting(const Preemption&) {}
 };
 

@@ -66,7 +66,11 @@ def test_a_pod_that_waited_tells_for_what(mainspring, waited):
     assert early["rejected"][0]["plugin"] == "TaintToleration"  # the node is not ready yet
     assert refused["node"] == ""
     assert refused["rejected"] == [
-        {"plugin": "NodeResourcesFit", "reasons": ["Insufficient cpu"], "nodes": ["small-1"]}
+        {
+            "plugin": "NodeResourcesFit",
+            "reasons": ["Insufficient cpu"],
+            "nodes": ["small-1"],
+        }
     ]
     assert refused["message"].startswith("0/1 nodes are available: 1 Insufficient cpu.")
     assert [(w["event"], w["object"]) for w in placed["wokenBy"]] == [
@@ -78,6 +82,82 @@ def test_a_pod_that_waited_tells_for_what(mainspring, waited):
 def test_at_leaves_out_what_came_later(mainspring, waited):
     everything = explain(mainspring, "default/second")
     assert explain(mainspring, "default/second", "--at", "30s") == everything[:-1]
+
+
+CROWD = """\
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: high}
+value: 1000
+---
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {name: middle}
+value: 100
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: keep}
+spec: {minAvailable: 1, selector: {matchLabels: {app: kept}}}
+"""
+
+
+def crowd_pod(name, cpu, node=None, priority=None):
+    spec = {
+        "containers": [{"name": "c", "image": "example/c:1", "resources": {"requests": cpu}}],
+        **({"nodeSelector": {"kubernetes.io/hostname": node}} if node else {}),
+        **({"priorityClassName": priority} if priority else {}),
+    }
+    labels = {"app": name}
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": labels},
+            "spec": spec,
+        }
+    )
+
+
+def test_preemption_shows_every_candidate_and_why_one_was_chosen(mainspring, folder):
+    most, half = {"cpu": "1500m"}, {"cpu": "700m"}
+    pods = [
+        crowd_pod("kept", most, "small-1"),
+        crowd_pod("important", most, "small-2", "middle"),
+        crowd_pod("a", half, "small-3"),
+        crowd_pod("b", half, "small-3"),
+        crowd_pod("equal", most, "small-4", "high"),
+    ]
+    (folder / "pods.yaml").write_text(CROWD + "".join(f"---\n{p}\n" for p in pods))
+    (folder / "urgent.yaml").write_text(crowd_pod("urgent", most, None, "high"))
+    scenario = SCENARIO.replace("count: 1", "count: 4").replace(
+        "delete pod first", "apply -f urgent.yaml"
+    )
+    (folder / "crowd.yaml").write_text(scenario.replace("2m", "3m"))
+    done = mainspring("run", "crowd.yaml", "--quiet", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    first = explain(mainspring, "urgent")[0]
+    search = first["preemptionSearch"]
+    # The chosen one first; the budget counts before the priority.
+    assert search["candidates"][0]["node"] == "small-3"
+    figures = ("victims", "pdbViolations", "highestPriority", "prioritySum")
+    assert {c["node"]: [c[f] for f in figures] for c in search["candidates"]} == {
+        "small-1": [["default/kept"], 1, 0, 2**31],
+        "small-2": [["default/important"], 0, 100, 2**31 + 100],
+        "small-3": [["default/b", "default/a"], 0, 0, 2**32],
+    }
+    assert search["decidedBy"] == "the lowest priority of the most important victim"
+    assert search["rejected"] == [
+        {
+            "plugin": "",
+            "reasons": ["No preemption victims found for incoming pod"],
+            "nodes": ["small-4"],
+        }
+    ]
+    assert first["nominatedNode"] == "small-3"
+    assert first["preemptions"] == [{"node": "small-3", "victims": ["default/b", "default/a"]}]
+    out = mainspring("explain", "pod", "urgent", "--run", "out").stdout
+    assert "small-3  chosen   0 " in out and "chosen: the lowest priority" in out
 
 
 def test_the_table_shows_attempts_one_by_one(mainspring, waited):

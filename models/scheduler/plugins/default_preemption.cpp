@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "models/api/pod_helpers.h"
 #include "models/api/types/policy.h"
@@ -12,6 +13,13 @@ namespace mainspring::scheduler {
 
 namespace {
 
+constexpr std::string_view kStillPreempting =
+    "waiting for the preemption for this pod to be finished";
+constexpr std::string_view kNeverPreempts = "not eligible due to preemptionPolicy=Never.";
+constexpr std::string_view kVictimGoing =
+    "not eligible due to a terminating pod on the nominated node.";
+constexpr std::string_view kNotHelpful = "Preemption is not helpful for scheduling";
+constexpr std::string_view kNoVictims = "No preemption victims found for incoming pod";
 api::Time start_time(const PodInfo& pod, api::Time now) {
   const api::Time t = pod.pod->status.start_time;
   return t ? t : now;
@@ -84,7 +92,7 @@ Status DefaultPreemption::pre_enqueue(const client::ControlContext& ctx, const P
     // Pods that have ended are gone to the scheduler.
     if (!victim || !api::is_active(*victim)) return {};
   }
-  return Status::unresolvable("waiting for the preemption for this pod to be finished");
+  return Status::unresolvable(kStillPreempting);
 }
 
 Status DefaultPreemption::post_filter(Cycle& cycle, const NodeStatuses& statuses,
@@ -99,15 +107,14 @@ size_t DefaultPreemption::candidates(size_t n, const Args& args) {
   return std::min(n, std::max(share, static_cast<size_t>(args.min_candidate_nodes_absolute)));
 }
 
-Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
-                                   Nominating* nominating) {
+Status DefaultPreemption::check_eligible(const Cycle& cycle, const NodeStatuses& statuses) {
   // The newest state of the pod counts.
   const PodInfo& queued = cycle.info();
   const auto* pod =
       cycle.ctx.cache(api::Kind::Pod).get<api::Pod>(queued.ns(), queued.pod->metadata.name);
   if (!pod) return Status::error("pod \"" + queued.pod->metadata.name.str() + "\" not found");
   if (pod->spec.preemption_policy == "Never") {
-    return Status::unschedulable("not eligible due to preemptionPolicy=Never.");
+    return Status::unschedulable(kNeverPreempts);
   }
   const ClusterCache& cluster = cycle.cluster;
   if (!pod->status.nominated_node_name.empty()) {
@@ -118,16 +125,22 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
         if (!e.pod->terminating || e.pod->priority >= queued.priority) continue;
         const auto* c = api::find_condition(e.pod->pod->status.conditions, "DisruptionTarget");
         if (c && c->status == "True" && c->reason == "PreemptionByScheduler") {
-          return Status::unschedulable(
-              "not eligible due to a terminating pod on the nominated node.");
+          return Status::unschedulable(kVictimGoing);
         }
       }
     }
   }
+  return {};
+}
 
+Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
+                                   Nominating* nominating) {
+  if (Status s = check_eligible(cycle, statuses); !s.ok()) return s;
+  const PodInfo& queued = cycle.info();
+  const ClusterCache& cluster = cycle.cluster;
   const std::vector<uint32_t> potential = potential_nodes(cluster, statuses);
   NodeStatuses verdicts;
-  verdicts.absent = Status::unresolvable("Preemption is not helpful for scheduling");
+  verdicts.absent = Status::unresolvable(kNotHelpful);
   std::vector<Candidate> fine;
   std::vector<Candidate> violating;
   std::vector<std::string> errors;
@@ -158,9 +171,13 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
   if (fine.empty() && !errors.empty()) return Status::error(aggregate(errors));
   if (fine.empty()) {
     *nominating = Nominating::to({});
-    return Status::unschedulable(rejection_histogram(cluster.node_count(), verdicts));
+    Status s = Status::unschedulable(rejection_histogram(cluster.node_count(), verdicts));
+    if (cycle.search) cycle.search->rejected = std::move(verdicts);
+    return s;
   }
-  const Candidate& chosen = fine[best(cycle.ctx, fine)];
+  std::string_view decided_by;
+  const size_t place = best(cycle.ctx.now(), fine, &decided_by);
+  const Candidate& chosen = fine[place];
   Preemption plan;
   plan.preemptor = cycle.pod;
   plan.node = cluster.node(chosen.node).name;
@@ -171,6 +188,10 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
   if (!plan.victims.empty()) {
     begin(queued.uid());
     cycle.preemptions->push_back(std::move(plan));
+  }
+  if (cycle.search) {
+    *cycle.search = {{}, place, decided_by, std::move(verdicts)};
+    report(std::move(fine), cycle.ctx.now(), cycle.search);
   }
   return {};
 }
@@ -214,7 +235,7 @@ Status DefaultPreemption::select_victims(Cycle& cycle, const NodeInfo& original,
     if (e.pod->priority < cycle.info().priority) lower.push_back(e.pod);
   }
   if (lower.empty()) {
-    return Status::unresolvable("No preemption victims found for incoming pod");
+    return Status::unresolvable(kNoVictims);
   }
   CycleState state(*cycle.state);
   Cycle simulated = cycle;
@@ -258,53 +279,77 @@ Status DefaultPreemption::select_victims(Cycle& cycle, const NodeInfo& original,
   return {};
 }
 
-size_t DefaultPreemption::best(const client::ControlContext& ctx,
-                               const std::vector<Candidate>& candidates) {
-  const api::Time now = ctx.now();
-  const auto score = [&](const Candidate& c, int criterion) -> int64_t {
-    switch (criterion) {
-      case 0:
-        return -c.violations;
-      case 1:
-        return -static_cast<int64_t>(c.victims.front()->priority);
-      case 2: {
-        int64_t sum = 0;
-        for (const PodInfoRef& p : c.victims) sum += int64_t{p->priority} + (int64_t{1} << 31);
-        return -sum;
-      }
-      case 3:
-        return -static_cast<int64_t>(c.victims.size());
-      default: {
-        // The earliest start among its victims of the highest priority; the latest of these wins.
-        int32_t highest = c.victims.front()->priority;
-        api::Time earliest = start_time(*c.victims.front(), now);
-        for (const PodInfoRef& p : c.victims) {
-          const api::Time t = start_time(*p, now);
-          if (p->priority > highest) {
-            highest = p->priority;
-            earliest = t;
-          } else if (p->priority == highest) {
-            earliest = std::min(earliest, t);
-          }
-        }
-        return earliest.unix_ns();
-      }
+int64_t DefaultPreemption::figure(const Candidate& c, Criterion criterion, api::Time now) {
+  switch (criterion) {
+    case Criterion::kViolations:
+      return c.violations;
+    case Criterion::kHighestPriority:
+      return c.victims.front()->priority;
+    case Criterion::kPrioritySum: {
+      int64_t sum = 0;
+      for (const PodInfoRef& p : c.victims) sum += int64_t{p->priority} + (int64_t{1} << 31);
+      return sum;
     }
+    case Criterion::kVictims:
+      return static_cast<int64_t>(c.victims.size());
+    case Criterion::kStart:
+      break;
+  }
+  int32_t highest = c.victims.front()->priority;
+  api::Time earliest = start_time(*c.victims.front(), now);
+  for (const PodInfoRef& p : c.victims) {
+    const api::Time t = start_time(*p, now);
+    if (p->priority > highest) {
+      highest = p->priority;
+      earliest = t;
+    } else if (p->priority == highest) {
+      earliest = std::min(earliest, t);
+    }
+  }
+  return earliest.unix_ns();
+}
+
+void DefaultPreemption::report(std::vector<Candidate> candidates, api::Time now,
+                               PreemptionSearch* out) {
+  for (Candidate& c : candidates) {
+    const int64_t highest = figure(c, Criterion::kHighestPriority, now);
+    const int64_t sum = figure(c, Criterion::kPrioritySum, now);
+    const api::Time start = api::Time::from_unix_ns(figure(c, Criterion::kStart, now));
+    out->candidates.push_back({c.node, std::move(c.victims), c.violations, highest, sum, start});
+  }
+}
+
+size_t DefaultPreemption::best(api::Time now, const std::vector<Candidate>& candidates,
+                               std::string_view* decided_by) {
+  struct Step {
+    Criterion criterion;
+    std::string_view words;
+  };
+  static constexpr Step kSteps[] = {
+      {Criterion::kViolations, "the fewest disruption budgets violated"},
+      {Criterion::kHighestPriority, "the lowest priority of the most important victim"},
+      {Criterion::kPrioritySum, "the lowest sum of the victims' priorities"},
+      {Criterion::kVictims, "the fewest victims"},
+      {Criterion::kStart, "most important victims that started last"},
   };
   std::vector<size_t> left(candidates.size());
-  for (size_t i = 0; i < left.size(); ++i) left[i] = i;
-  for (int criterion = 0; criterion < 5 && left.size() > 1; ++criterion) {
+  std::iota(left.begin(), left.end(), size_t{0});
+  *decided_by = left.size() > 1 ? "the first found of equal ones" : "the only one";
+  for (const Step& step : kSteps) {
+    if (left.size() == 1) break;
     std::vector<size_t> kept;
-    int64_t max = INT64_MIN;
+    int64_t best = INT64_MAX;
     for (const size_t i : left) {
-      const int64_t s = score(candidates[i], criterion);
-      if (s > max) {
-        max = s;
+      int64_t f = figure(candidates[i], step.criterion, now);
+      if (step.criterion == Criterion::kStart) f = -f;
+      if (f < best) {
+        best = f;
         kept.clear();
       }
-      if (s == max) kept.push_back(i);
+      if (f == best) kept.push_back(i);
     }
     left = std::move(kept);
+    if (left.size() == 1) *decided_by = step.words;
   }
   return left.front();
 }

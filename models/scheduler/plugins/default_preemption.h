@@ -55,6 +55,19 @@ class DefaultPreemption final : public PluginBase<DefaultPreemption> {
     std::vector<PodInfoRef> victims;  // most important first
     int64_t violations = 0;
   };
+  // Candidates are compared by these, one after the other, until one is left.
+  enum class Criterion : uint8_t {
+    kViolations,       // fewest victims against a disruption budget
+    kHighestPriority,  // lowest priority of the most important victim
+    kPrioritySum,      // lowest sum of priorities, each from -2^31 on
+    kVictims,          // fewest
+    kStart,            // latest of the first starts among the most important victims
+  };
+  // What the criterion looks at: a number of pods, a priority, a sum, or ns since 1970.
+  static int64_t figure(const Candidate& candidate, Criterion criterion, api::Time now);
+  static void report(std::vector<Candidate> candidates, api::Time now, PreemptionSearch* out);
+  // Whether the pod may preempt at all.
+  static Status check_eligible(const Cycle& cycle, const NodeStatuses& statuses);
   Status evaluate(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating);
   // What the looks at one node after the other share, memory included.
   struct Search {
@@ -72,7 +85,8 @@ class DefaultPreemption final : public PluginBase<DefaultPreemption> {
   static Search begin_search(const client::ControlContext& ctx);
   static void split_by_budgets(Search* search);
   static Status select_victims(Cycle& cycle, const NodeInfo& node, Search* search, Candidate* out);
-  static size_t best(const client::ControlContext& ctx, const std::vector<Candidate>& candidates);
+  static size_t best(api::Time now, const std::vector<Candidate>& candidates,
+                     std::string_view* decided_by);
 
   Args args_;
   std::map<api::Str, LastVictim> preempting_;  // by uid of the preemptor

@@ -20,6 +20,14 @@ constexpr int64_t kMaxAlternatives = 8;
 // client-go util/retry DefaultRetry
 constexpr int kMaxTries = 5;
 constexpr api::Duration kRetryPause = api::Duration::millis(10);
+constexpr std::string_view kInvalidPools = "invalid resource pools were encountered";
+constexpr std::string_view kTimedOut = "timed out trying to allocate devices";
+constexpr std::string_view kNotAvailable = "resourceclaim not available on the node";
+constexpr std::string_view kNoState = "not found";
+constexpr std::string_view kNothingToFree = "no new claims to deallocate";
+constexpr std::string_view kFreed = "deallocation of ResourceClaim completed";
+constexpr std::string_view kStillUnschedulable = "still not schedulable";
+constexpr std::string_view kNoAllocation = "claim allocation not found for node";
 
 // What the DRA package says where a claim cannot be found for the pod.
 std::string not_created(const api::Pod& pod) {
@@ -216,16 +224,16 @@ Status DynamicResources::filter(const Cycle& cycle, const NodeInfo& node) const 
       case DeviceAllocation::Kind::kNone:
         return Status::unresolvable(reason_);
       case DeviceAllocation::Kind::kPools:
-        return Status::unresolvable("invalid resource pools were encountered");
+        return Status::unresolvable(kInvalidPools);
       case DeviceAllocation::Kind::kTimeout:
-        return Status::unresolvable("timed out trying to allocate devices");
+        return Status::unresolvable(kTimedOut);
       case DeviceAllocation::Kind::kError:
         return Status::error(found.error);
     }
   }
   if (!unavailable.empty()) {
     c.unavailable.insert(unavailable.begin(), unavailable.end());
-    return Status::unresolvable("resourceclaim not available on the node");
+    return Status::unresolvable(kNotAvailable);
   }
   if (!c.to_allocate.empty()) c.of_node[node.id] = found.solution;
   return {};
@@ -234,8 +242,8 @@ Status DynamicResources::filter(const Cycle& cycle, const NodeInfo& node) const 
 Status DynamicResources::post_filter(Cycle& cycle, const NodeStatuses&, Nominating*) {
   const Data* data = cycle.state->find<Data>(id());
   // A PreFilter plugin before this one ended the cycle: the plugin misses its state.
-  if (!data) return Status::error("not found");
-  if (!data->cycled) return Status::unschedulable("no new claims to deallocate");
+  if (!data) return Status::error(kNoState);
+  if (!data->cycled) return Status::unschedulable(kNothingToFree);
   for (size_t i : data->cycled->unavailable) {
     const ClaimRef& held = data->cycled->claims[i].object;
     const auto& users = held->status.reserved_for;
@@ -250,9 +258,9 @@ Status DynamicResources::post_filter(Cycle& cycle, const NodeStatuses&, Nominati
     request.name = free->metadata.name;
     request.body = api::ObjectRef(free);
     cycle.ctx.submit(std::move(request), kUnheard);
-    return Status::unschedulable("deallocation of ResourceClaim completed");
+    return Status::unschedulable(kFreed);
   }
-  return Status::unschedulable("still not schedulable");
+  return Status::unschedulable(kStillUnschedulable);
 }
 
 void DynamicResources::score_all(const Cycle& cycle, const NodeList& nodes,
@@ -305,7 +313,7 @@ Status DynamicResources::reserve(Cycle& cycle, const PodInfo& pod, const NodeInf
   std::vector<api::AllocationResult> found;
   if (c.allocator) {
     const std::optional<size_t> solution = c.of_node[node.id];
-    if (!solution) return Status::error("claim allocation not found for node");
+    if (!solution) return Status::error(kNoAllocation);
     found = c.allocator->results(*solution);
   }
   for (const Cycled::Claim& claim : c.claims) {

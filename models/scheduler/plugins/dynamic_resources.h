@@ -30,6 +30,7 @@ class DynamicResources final : public PluginBase<DynamicResources> {
       kPreEnqueue | kPreFilter | kFilter | kPostFilter | kScore | kReserve | kPreBind;
   // Of pods without claims, the only ones that are remembered.
   static constexpr Points kLocal = kScore;
+  static constexpr std::string_view kReason = "cannot allocate all claims";
 
   std::vector<EventRegistration> events() const override;
   void follow(const client::ControlContext& ctx, const client::WatchEvent& event) override;
@@ -93,7 +94,7 @@ class DynamicResources final : public PluginBase<DynamicResources> {
   std::shared_ptr<const DeviceSlices> slices_;
   SelectorCache selectors_;
   DeviceMemory memory_;
-  api::Str reason_ = "cannot allocate all claims";
+  const api::Str reason_ = kReason;
 };
 
 }  // namespace mainspring::scheduler

@@ -17,6 +17,11 @@ class InterPodAffinity final : public PluginBase<InterPodAffinity> {
  public:
   static constexpr std::string_view kName = "InterPodAffinity";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  static constexpr std::string_view kReasonAffinity = "node(s) didn't match pod affinity rules";
+  static constexpr std::string_view kReasonAntiAffinity =
+      "node(s) didn't match pod anti-affinity rules";
+  static constexpr std::string_view kReasonExisting =
+      "node(s) didn't satisfy existing pods anti-affinity rules";
   static constexpr std::string_view kMissesPreScore =
       "failed to read \"PreScoreInterPodAffinity\" from cycleState: not found";
   using Args = InterPodAffinityArgs;
@@ -53,9 +58,9 @@ class InterPodAffinity final : public PluginBase<InterPodAffinity> {
 
   Args args_;
   Recent<Memory> memories_;
-  api::Str reason_affinity_ = "node(s) didn't match pod affinity rules";
-  api::Str reason_anti_ = "node(s) didn't match pod anti-affinity rules";
-  api::Str reason_existing_ = "node(s) didn't satisfy existing pods anti-affinity rules";
+  const api::Str reason_affinity_ = kReasonAffinity;
+  const api::Str reason_anti_ = kReasonAntiAffinity;
+  const api::Str reason_existing_ = kReasonExisting;
 };
 
 }  // namespace mainspring::scheduler

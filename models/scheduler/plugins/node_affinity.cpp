@@ -2,6 +2,10 @@
 
 namespace mainspring::scheduler {
 
+namespace {
+constexpr std::string_view kInvalidPreferred = "parsing preferred node affinity terms failed";
+}
+
 NodeAffinity::NodeAffinity(const Args& args) {
   if (!args.added_affinity) return;
   const api::NodeAffinity& a = *args.added_affinity;
@@ -50,7 +54,7 @@ Status NodeAffinity::pre_score(Cycle& cycle, const NodeList&) {
   const PodTemplate& t = cycle.t();
   if (t.preferred.empty() && added_preferred_.empty()) return Status::skip();
   if (t.preferred_invalid || added_preferred_invalid_) {
-    return Status::error("parsing preferred node affinity terms failed");
+    return Status::error(kInvalidPreferred);
   }
   return {};
 }

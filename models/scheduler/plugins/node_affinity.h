@@ -12,6 +12,10 @@ class NodeAffinity final : public PluginBase<NodeAffinity> {
   static constexpr std::string_view kName = "NodeAffinity";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
   static constexpr Points kLocal = kFilter | kScore;
+  static constexpr std::string_view kReason = "node(s) didn't match Pod's node affinity/selector";
+  static constexpr std::string_view kReasonEnforced =
+      "node(s) didn't match scheduler-enforced node affinity";
+  static constexpr std::string_view kReasonConflict = "pod affinity terms conflict";
   using Args = NodeAffinityArgs;
 
   explicit NodeAffinity(const Args& args);
@@ -33,9 +37,9 @@ class NodeAffinity final : public PluginBase<NodeAffinity> {
   NodeTerms added_required_;
   std::vector<PreferredNodeTerm> added_preferred_;
   bool added_preferred_invalid_ = false;
-  api::Str reason_ = "node(s) didn't match Pod's node affinity/selector";
-  api::Str reason_enforced_ = "node(s) didn't match scheduler-enforced node affinity";
-  api::Str reason_conflict_ = "pod affinity terms conflict";
+  const api::Str reason_ = kReason;
+  const api::Str reason_enforced_ = kReasonEnforced;
+  const api::Str reason_conflict_ = kReasonConflict;
 };
 
 }  // namespace mainspring::scheduler

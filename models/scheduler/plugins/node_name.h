@@ -11,6 +11,7 @@ class NodeName final : public PluginBase<NodeName> {
   static constexpr std::string_view kName = "NodeName";
   static constexpr Points kPoints = kFilter;
   static constexpr Points kLocal = kFilter;
+  static constexpr std::string_view kReason = "node(s) didn't match the requested node name";
 
   std::vector<EventRegistration> events() const override {
     return {{{Resource::kNode, kAdd}, EventRegistration::kAlways}};
@@ -22,7 +23,7 @@ class NodeName final : public PluginBase<NodeName> {
   }
 
  private:
-  api::Str reason_ = "node(s) didn't match the requested node name";
+  const api::Str reason_ = kReason;
 };
 
 }  // namespace mainspring::scheduler

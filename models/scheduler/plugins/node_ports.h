@@ -11,6 +11,8 @@ class NodePorts final : public PluginBase<NodePorts> {
   static constexpr std::string_view kName = "NodePorts";
   static constexpr Points kPoints = kPreFilter | kFilter;
   static constexpr Points kLocal = kFilter;
+  static constexpr std::string_view kReason =
+      "node(s) didn't have free ports for the requested pod ports";
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -22,7 +24,7 @@ class NodePorts final : public PluginBase<NodePorts> {
   }
 
  private:
-  api::Str reason_ = "node(s) didn't have free ports for the requested pod ports";
+  const api::Str reason_ = kReason;
 };
 
 }  // namespace mainspring::scheduler

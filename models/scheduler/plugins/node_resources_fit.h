@@ -13,6 +13,10 @@ class NodeResourcesFit final : public PluginBase<NodeResourcesFit> {
   static constexpr std::string_view kName = "NodeResourcesFit";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
   static constexpr Points kLocal = kFilter | kScore;
+  static constexpr std::string_view kReasonPods = "Too many pods";
+  static constexpr std::string_view kReasonCpu = "Insufficient cpu";
+  static constexpr std::string_view kReasonMemory = "Insufficient memory";
+  static constexpr std::string_view kReasonEphemeral = "Insufficient ephemeral-storage";
   using Args = NodeResourcesFitArgs;
 
   explicit NodeResourcesFit(Args args);
@@ -50,10 +54,10 @@ class NodeResourcesFit final : public PluginBase<NodeResourcesFit> {
   Args args_;
   std::vector<Item> items_;
   bool plain_ = false;  // cpu and memory, LeastAllocated
-  api::Str too_many_pods_ = "Too many pods";
-  api::Str cpu_ = "Insufficient cpu";
-  api::Str memory_ = "Insufficient memory";
-  api::Str ephemeral_ = "Insufficient ephemeral-storage";
+  const api::Str too_many_pods_ = kReasonPods;
+  const api::Str cpu_ = kReasonCpu;
+  const api::Str memory_ = kReasonMemory;
+  const api::Str ephemeral_ = kReasonEphemeral;
 };
 
 }  // namespace mainspring::scheduler

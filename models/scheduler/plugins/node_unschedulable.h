@@ -11,6 +11,7 @@ class NodeUnschedulable final : public PluginBase<NodeUnschedulable> {
   static constexpr std::string_view kName = "NodeUnschedulable";
   static constexpr Points kPoints = kFilter;
   static constexpr Points kLocal = kFilter;
+  static constexpr std::string_view kReason = "node(s) were unschedulable";
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -18,7 +19,7 @@ class NodeUnschedulable final : public PluginBase<NodeUnschedulable> {
   Status filter(const Cycle& cycle, const NodeInfo& node) const override;
 
  private:
-  api::Str reason_ = "node(s) were unschedulable";
+  const api::Str reason_ = kReason;
 };
 
 }  // namespace mainspring::scheduler

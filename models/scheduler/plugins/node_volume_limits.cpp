@@ -17,6 +17,7 @@ constexpr uint8_t kPodHint = 1;
 constexpr uint8_t kClaimHint = 2;
 constexpr uint8_t kAttachmentHint = 3;
 constexpr std::string_view kUnprovisioned = "unprovisioned";
+constexpr std::string_view kNamelessClaim = "PersistentVolumeClaim had no name";
 
 // "driver/handle" -> driver
 using Volumes = std::map<std::string, std::string>;
@@ -84,7 +85,7 @@ Status add_pod_volumes(const client::ControlContext& ctx, const api::CSINode* cs
       add(plugin->driver, csi.handle, out);
       continue;
     }
-    if (name->empty()) return Status::error("PersistentVolumeClaim had no name");
+    if (name->empty()) return Status::error(kNamelessClaim);
     const auto* claim = ctx.cache(api::Kind::PersistentVolumeClaim)
                             .get<api::PersistentVolumeClaim>(pod.ns(), *name);
     if (!claim) {

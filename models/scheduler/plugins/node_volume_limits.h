@@ -13,6 +13,7 @@ class NodeVolumeLimits final : public PluginBase<NodeVolumeLimits> {
  public:
   static constexpr std::string_view kName = "NodeVolumeLimits";
   static constexpr Points kPoints = kPreFilter | kFilter;
+  static constexpr std::string_view kReason = "node(s) exceed max volume count";
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -22,7 +23,7 @@ class NodeVolumeLimits final : public PluginBase<NodeVolumeLimits> {
 
  private:
   struct Data;
-  api::Str reason_ = "node(s) exceed max volume count";
+  const api::Str reason_ = kReason;
 };
 
 }  // namespace mainspring::scheduler

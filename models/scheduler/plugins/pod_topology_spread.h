@@ -17,6 +17,10 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
  public:
   static constexpr std::string_view kName = "PodTopologySpread";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore;
+  static constexpr std::string_view kReason =
+      "node(s) didn't match pod topology spread constraints";
+  static constexpr std::string_view kReasonMissingLabel =
+      "node(s) didn't match pod topology spread constraints (missing required label)";
   static constexpr std::string_view kMissesPreScore =
       "error reading \"PreScorePodTopologySpread\" from cycleState: not found";
   using Args = PodTopologySpreadArgs;
@@ -60,9 +64,8 @@ class PodTopologySpread final : public PluginBase<PodTopologySpread> {
   // Room for one call.
   std::vector<uint8_t> seen_values_;
   mutable std::vector<double> sums_;
-  api::Str reason_ = "node(s) didn't match pod topology spread constraints";
-  api::Str reason_missing_ =
-      "node(s) didn't match pod topology spread constraints (missing required label)";
+  const api::Str reason_ = kReason;
+  const api::Str reason_missing_ = kReasonMissingLabel;
 };
 
 // The selector that a pod's services and its controller select it by; empty if there is none.

@@ -14,6 +14,7 @@ class TaintToleration final : public PluginBase<TaintToleration> {
   static constexpr std::string_view kMissesPreScore =
       "failed to read \"PreScoreTaintToleration\" from cycleState: not found";
   static constexpr Points kLocal = kFilter | kScore;
+  static constexpr std::string_view kReason = "node(s) had untolerated taint(s)";
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -24,7 +25,7 @@ class TaintToleration final : public PluginBase<TaintToleration> {
   Status normalize(Cycle& cycle, const NodeList& nodes, std::span<int64_t> scores) const;
 
  private:
-  api::Str reason_ = "node(s) had untolerated taint(s)";
+  const api::Str reason_ = kReason;
 };
 
 }  // namespace mainspring::scheduler

@@ -16,6 +16,8 @@ constexpr uint8_t kClaimHint = 1;
 constexpr uint8_t kCsiNodeHint = 2;
 constexpr uint8_t kDriverHint = 3;
 constexpr uint8_t kCapacityHint = 4;
+constexpr std::string_view kUnboundImmediate = "pod has unbound immediate PersistentVolumeClaims";
+constexpr std::string_view kTimedOut = "binding volumes: context deadline exceeded";
 
 using api::PersistentVolume;
 using api::PersistentVolumeClaim;
@@ -215,7 +217,7 @@ Status VolumeBinding::pre_filter(Cycle& cycle, std::optional<std::vector<api::St
     }
   }
   if (immediate) {
-    return Status::unresolvable("pod has unbound immediate PersistentVolumeClaims");
+    return Status::unresolvable(kUnboundImmediate);
   }
   if (!d.delayed.empty()) list_volumes(cycle, &d);
   return {};
@@ -431,7 +433,7 @@ Status VolumeBinding::pre_bind(client::ControlContext& ctx, const PodInfo& pod,
   }
   if (s.code() != Code::kWait) return Status::error("binding volumes: " + s.message());
   if (ctx.now() >= p.deadline) {
-    return Status::error("binding volumes: context deadline exceeded");
+    return Status::error(kTimedOut);
   }
   step->wait = std::min(kPollPeriod, p.deadline - ctx.now());
   return s;

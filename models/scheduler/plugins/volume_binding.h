@@ -22,6 +22,13 @@ class VolumeBinding final : public PluginBase<VolumeBinding> {
  public:
   static constexpr std::string_view kName = "VolumeBinding";
   static constexpr Points kPoints = kPreFilter | kFilter | kPreScore | kScore | kReserve | kPreBind;
+  static constexpr std::string_view kReasonNode =
+      "node(s) didn't match PersistentVolume's node affinity";
+  static constexpr std::string_view kReasonBind =
+      "node(s) didn't find available persistent volumes to bind";
+  static constexpr std::string_view kReasonSpace = "node(s) did not have enough free storage";
+  static constexpr std::string_view kReasonGone =
+      "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
   using Args = VolumeBindingArgs;
   // Between two looks at whether the volumes are bound (BindPodVolumes).
   static constexpr api::Duration kPollPeriod = api::Duration::seconds(1);
@@ -82,11 +89,10 @@ class VolumeBinding final : public PluginBase<VolumeBinding> {
   std::map<api::Str, Volume> assumed_volumes_;   // by name
   std::map<std::string, Claim> assumed_claims_;  // by "namespace/name"
   std::map<api::Str, Pending> pending_;          // by uid of the pod
-  api::Str reason_node_ = "node(s) didn't match PersistentVolume's node affinity";
-  api::Str reason_bind_ = "node(s) didn't find available persistent volumes to bind";
-  api::Str reason_space_ = "node(s) did not have enough free storage";
-  api::Str reason_gone_ =
-      "node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)";
+  const api::Str reason_node_ = kReasonNode;
+  const api::Str reason_bind_ = kReasonBind;
+  const api::Str reason_space_ = kReasonSpace;
+  const api::Str reason_gone_ = kReasonGone;
 };
 
 }  // namespace mainspring::scheduler

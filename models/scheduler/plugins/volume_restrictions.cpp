@@ -10,6 +10,7 @@ namespace mainspring::scheduler {
 namespace {
 constexpr uint8_t kPodHint = 0;
 constexpr uint8_t kClaimHint = 1;
+constexpr std::string_view kNoState = "cannot read \"PreFilterVolumeRestrictions\" from cycleState";
 
 constexpr std::array<const char*, 4> kDisks = {"gcePersistentDisk", "awsElasticBlockStore", "rbd",
                                                "iscsi"};
@@ -136,7 +137,7 @@ Status VolumeRestrictions::filter(const Cycle& cycle, const NodeInfo& node) cons
     if (disks_conflict(cycle.info(), *e.pod)) return Status::unschedulable(reason_disk_);
   }
   const Data* d = cycle.state->find<Data>(id());
-  if (!d) return Status::error("cannot read \"PreFilterVolumeRestrictions\" from cycleState");
+  if (!d) return Status::error(kNoState);
   if (d->conflicts > 0) return Status::unschedulable(reason_in_use_);
   return {};
 }

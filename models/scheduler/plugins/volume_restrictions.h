@@ -12,6 +12,10 @@ class VolumeRestrictions final : public PluginBase<VolumeRestrictions> {
  public:
   static constexpr std::string_view kName = "VolumeRestrictions";
   static constexpr Points kPoints = kPreFilter | kFilter;
+  static constexpr std::string_view kReasonDisk = "node(s) had no available disk";
+  static constexpr std::string_view kReasonInUse =
+      "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already "
+      "in-use by another pod";
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -25,10 +29,8 @@ class VolumeRestrictions final : public PluginBase<VolumeRestrictions> {
   struct Data;
   void change(Cycle& cycle, const PodInfo& pod, int64_t by) const;
 
-  api::Str reason_disk_ = "node(s) had no available disk";
-  api::Str reason_in_use_ =
-      "node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already "
-      "in-use by another pod";
+  const api::Str reason_disk_ = kReasonDisk;
+  const api::Str reason_in_use_ = kReasonInUse;
 };
 
 }  // namespace mainspring::scheduler

@@ -21,6 +21,9 @@ constexpr std::string_view kBetaRegion = "failure-domain.beta.kubernetes.io/regi
 constexpr std::string_view kZone = "topology.kubernetes.io/zone";
 constexpr std::string_view kRegion = "topology.kubernetes.io/region";
 constexpr std::array<std::string_view, 4> kLabels = {kBetaZone, kBetaRegion, kZone, kRegion};
+constexpr std::string_view kNamelessClaim = "PersistentVolumeClaim had no name";
+constexpr std::string_view kNoClass = "PersistentVolumeClaim had no pv name and storageClass name";
+constexpr std::string_view kNamelessVolume = "PersistentVolume had no name";
 
 struct Topology {
   std::string_view key;
@@ -65,7 +68,7 @@ Status find_topologies(const client::ControlContext& ctx, const PodInfo& pod,
   for (const api::Volume& v : pod.pod->spec.volumes) {
     if (!v.persistent_volume_claim) continue;
     const api::Str& name = v.persistent_volume_claim->claim_name;
-    if (name.empty()) return Status::unresolvable("PersistentVolumeClaim had no name");
+    if (name.empty()) return Status::unresolvable(kNamelessClaim);
     const auto* claim =
         ctx.cache(api::Kind::PersistentVolumeClaim).get<api::PersistentVolumeClaim>(pod.ns(), name);
     if (!claim) return Status::unresolvable(not_found("persistentvolumeclaim", name));
@@ -73,7 +76,7 @@ Status find_topologies(const client::ControlContext& ctx, const PodInfo& pod,
     if (volume_name.empty()) {
       const api::Str class_name = api::class_of(*claim);
       if (class_name.empty()) {
-        return Status::unresolvable("PersistentVolumeClaim had no pv name and storageClass name");
+        return Status::unresolvable(kNoClass);
       }
       const auto* c = ctx.cache(api::Kind::StorageClass).get<api::StorageClass>("", class_name);
       if (!c) {
@@ -84,7 +87,7 @@ Status find_topologies(const client::ControlContext& ctx, const PodInfo& pod,
             fmt::format("VolumeBindingMode not set for StorageClass \"{}\"", class_name.view()));
       }
       if (c->volume_binding_mode == "WaitForFirstConsumer") continue;
-      return Status::unresolvable("PersistentVolume had no name");
+      return Status::unresolvable(kNamelessVolume);
     }
     const auto* volume =
         ctx.cache(api::Kind::PersistentVolume).get<api::PersistentVolume>("", volume_name);

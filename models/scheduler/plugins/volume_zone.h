@@ -10,6 +10,7 @@ class VolumeZone final : public PluginBase<VolumeZone> {
  public:
   static constexpr std::string_view kName = "VolumeZone";
   static constexpr Points kPoints = kPreFilter | kFilter;
+  static constexpr std::string_view kReason = "node(s) had no available volume zone";
 
   std::vector<EventRegistration> events() const override;
   bool hint(uint8_t hint, const client::ControlContext& ctx, const ClusterCache& cluster,
@@ -19,7 +20,7 @@ class VolumeZone final : public PluginBase<VolumeZone> {
 
  private:
   struct Data;
-  api::Str reason_ = "node(s) had no available volume zone";
+  const api::Str reason_ = kReason;
 };
 
 }  // namespace mainspring::scheduler

@@ -6,6 +6,9 @@
 //     the lines that disagree to OUT. Exit code 0 only if all agree.
 //   scheduler_cases answer
 //     Reads cases, a line each, and prints Mainspring's answers.
+//   scheduler_cases problems
+//     Reads cases, a line each, and prints what an API server would refuse each one's objects for,
+//     as a list of texts.
 //   scheduler_cases bench
 //     Reads cases, a line each, and prints pods per second.
 #include <fmt/format.h>
@@ -19,6 +22,9 @@
 #include <string_view>
 #include <vector>
 
+#include "models/api/codec.h"
+#include "models/api/defaulting.h"
+#include "models/api/validation.h"
 #include "models/api/yaml.h"
 #include "tests/conformance/scheduler/case_runner.h"
 
@@ -140,6 +146,27 @@ int answer() {
   return 0;
 }
 
+int problems() {
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    Json found = Json::array();
+    const Json the_case = api::parse_json(line);
+    for (const Json& step : the_case["steps"].items()) {
+      const Json* put = step.find("put");
+      if (!put) continue;
+      api::Diagnostics diagnostics;
+      const api::ObjectRef object = api::decode(*put, diagnostics);
+      if (!diagnostics.ok()) found.push_back(diagnostics.to_text());
+      if (!object) continue;
+      const api::Ref<api::Object> complete = api::clone(*object);
+      api::set_defaults(*complete);
+      for (const api::FieldError& e : api::validate(*complete)) found.push_back(e.text());
+    }
+    fmt::print("{}\n", to_json(found));
+  }
+  return 0;
+}
+
 int bench() {
   std::string line;
   while (std::getline(std::cin, line)) {
@@ -153,9 +180,11 @@ int run(const std::vector<std::string>& arguments) {
   const std::string_view verb = arguments.empty() ? "" : std::string_view(arguments.front());
   if (verb == "check") return check({arguments.begin() + 1, arguments.end()});
   if (verb == "answer") return answer();
+  if (verb == "problems") return problems();
   if (verb == "bench") return bench();
-  fmt::print(stderr,
-             "usage: scheduler_cases check [--disagreements OUT] [FILE...] | answer | bench\n");
+  fmt::print(
+      stderr,
+      "usage: scheduler_cases check [--disagreements OUT] [FILE...] | answer | problems | bench\n");
   return 2;
 }
 }  // namespace

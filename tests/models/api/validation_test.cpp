@@ -73,6 +73,72 @@ TEST(Validation, ContainersMayAskForCountableAndNamedResourcesOnly) {
               IsEmpty());
 }
 
+TEST(Validation, HugePagesAreWholeAndNeedCpuOrMemory) {
+  const std::string limits = "spec.containers[0].resources.limits";
+  const std::string requests = "spec.containers[0].resources.requests";
+  EXPECT_THAT(
+      errors_of(*defaulted(pod_with("", "resources: {limits: {memory: 1Gi, hugepages-2Mi: 3Mi}}"))),
+      ElementsAre(limits + "[hugepages-2Mi]: Invalid value: \"3Mi\": 3Mi is not positive integer "
+                           "multiple of hugepages-2Mi",
+                  requests + "[hugepages-2Mi]: Invalid value: \"3Mi\": 3Mi is not positive integer "
+                             "multiple of hugepages-2Mi"));
+  for (const std::string name : {"hugepages-big", "hugepages-0", "hugepages-1500m"}) {
+    EXPECT_THAT(
+        errors_of(*parse(pod_with("", "resources: {limits: {memory: 1Gi, " + name + ": 4Mi}}"))),
+        ElementsAre(limits + "[" + name +
+                    "]: Invalid value: \"4Mi\": 4Mi is not positive "
+                    "integer multiple of " +
+                    name));
+  }
+  EXPECT_THAT(errors_of(*defaulted(pod_with("", "resources: {limits: {hugepages-2Mi: 4Mi}}"))),
+              ElementsAre("spec.containers[0].resources: Forbidden: HugePages require cpu or "
+                          "memory"));
+}
+
+TEST(Validation, WhatIsSetForTheWholePodCoversItsContainers) {
+  const auto errors = [](const std::string& pod, const std::string& container) {
+    return errors_of(*parse(pod_with("resources: " + pod, "resources: " + container)));
+  };
+  EXPECT_THAT(errors("{requests: {cpu: 2}, limits: {cpu: 3, memory: 1Gi}}",
+                     "{requests: {cpu: 2}, limits: {cpu: 3, ephemeral-storage: 1Gi}}"),
+              IsEmpty());
+  EXPECT_THAT(
+      errors("{requests: {cpu: 1}, limits: {cpu: 2, foo: 1, ephemeral-storage: 1}}",
+             "{requests: {cpu: 1500m}, limits: {cpu: 3}}"),
+      ElementsAre("spec.resources.limits[foo]: Invalid value: \"foo\": must be a standard "
+                  "resource type or fully qualified",
+                  "spec.resources.limits[ephemeral-storage]: Unsupported value: "
+                  "\"ephemeral-storage\": supported values: \"cpu\", \"hugepages-\", "
+                  "\"memory\"",
+                  "spec.resources.requests[cpu]: Invalid value: \"1\": must be greater than "
+                  "or equal to aggregate container requests of 1500m",
+                  "spec.resources.containers[0][cpu].limits: Invalid value: \"3\": must be "
+                  "less than or equal to pod limits of 2"));
+  EXPECT_THAT(errors("{limits: {memory: 1Gi, hugepages-2Mi: 2Mi}}",
+                     "{limits: {memory: 1Gi, hugepages-2Mi: 4Mi}}"),
+              ElementsAre("spec.resources.limits[hugepages-2Mi]: Invalid value: \"2Mi\": must be "
+                          "greater than or equal to aggregate container limits of 4Mi",
+                          "spec.resources.containers[0][hugepages-2Mi].limits: Invalid value: "
+                          "\"4Mi\": must be less than or equal to pod limits of 2Mi"));
+}
+
+TEST(Validation, RequiredNodeAffinityAsksForValuesOfLabels) {
+  const std::string term = "{matchExpressions: [{key: a, operator: In, values: ['b c']}]}";
+  const std::string affinity = "affinity: {nodeAffinity: {";
+  EXPECT_THAT(errors_of(*defaulted(pod_with(affinity +
+                                            "requiredDuringSchedulingIgnoredDuringExecution: "
+                                            "{nodeSelectorTerms: [" +
+                                            term + "]}}}"))),
+              ElementsAre(testing::StartsWith(
+                  "spec.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution."
+                  "nodeSelectorTerms[0].matchExpressions[0].values[0]: Invalid value: \"b c\": ")));
+  EXPECT_THAT(errors_of(*defaulted(pod_with(affinity +
+                                            "preferredDuringSchedulingIgnoredDuringExecution: "
+                                            "[{weight: 1, preference: " +
+                                            term + "}]}}"))),
+              IsEmpty());
+}
+
 TEST(Validation, OverheadFollowsTheRulesOfContainers) {
   EXPECT_THAT(errors_of(*defaulted(pod_with("overhead: {cpu: -1, foo: 1}"))),
               ElementsAre("spec.overhead.limits[cpu]: Invalid value: \"-1\": must be greater than "

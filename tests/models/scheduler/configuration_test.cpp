@@ -121,6 +121,15 @@ INSTANTIATE_TEST_SUITE_P(
              "profiles:\n- pluginz: {}\n",
              {"s.yaml:4:3: profiles[0].pluginz: strict decoding error: unknown field "
               "\"profiles[0].pluginz\"; did you mean \"plugins\"?"}},
+        Rule{"AMisspeltNameIsNotMissingAsWell",
+             "profiles:\n- plugins: {score: {enabled: [{nam: a}]}, multiPoint: {enabled: [{nam: "
+             "b}]}}\n",
+             {"s.yaml:4:32: profiles[0].plugins.score.enabled[0].nam: strict decoding error: "
+              "unknown "
+              "field \"profiles[0].plugins.score.enabled[0].nam\"; did you mean \"name\"?",
+              "s.yaml:4:67: profiles[0].plugins.multiPoint.enabled[0].nam: strict decoding error: "
+              "unknown field \"profiles[0].plugins.multiPoint.enabled[0].nam\"; did you mean "
+              "\"name\"?"}},
         Rule{
             "UnknownFieldOfArgs",
             ARGS("NodeResourcesFit", "      scoringStrategi: {}\n"),
