@@ -2,8 +2,8 @@
 // the real scheduler and controllers. What a figure means stands in its label.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
-#include <malloc.h>
 
+#include "bench/heap.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/core.h"
 #include "scenarios/kubectl/command.h"
@@ -83,17 +83,12 @@ BENCHMARK(BM_ClusterDay)
 // Memory that running pods add: heap in use with 10,000 replicas running, less that of the same
 // cluster with none.
 void BM_BytesPerRunningPod(benchmark::State& state) {
-  // Large blocks are mapped, and counted apart.
-  const auto in_use = [] {
-    const auto heap = mallinfo2();
-    return heap.uordblks + heap.hblkhd;
-  };
   const auto heap_after = [&](int replicas) {
-    const size_t before = in_use();
+    const size_t before = bench::heap_in_use();
     Simulation simulation(cluster(200, 1, replicas, sim::Duration::hours(2)),
                           {.seed = 1, .keep_journal = false});
     simulation.run_until(simulation.end());
-    return static_cast<double>(in_use() - before);
+    return static_cast<double>(bench::heap_in_use() - before);
   };
   for (auto _ : state) {
     const double empty = heap_after(0);

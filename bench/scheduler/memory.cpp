@@ -1,6 +1,5 @@
 // What a scheduler holds that has put 450,000 pods on 15,000 nodes.
-#include <malloc.h>
-
+#include "bench/heap.h"
 #include "bench/scheduler/perf_cluster.h"
 
 namespace mainspring::bench {
@@ -12,11 +11,7 @@ void BytesOfBoundPods(benchmark::State& state) {
   constexpr int kNodes = 15'000;
   constexpr int kPods = 450'000;
   constexpr int kAtATime = 1'000;
-  // Large blocks are mapped, and counted apart.
-  const auto in_use = [] {
-    const auto heap = mallinfo2();
-    return static_cast<double>(heap.uordblks + heap.hblkhd);
-  };
+  const auto in_use = [] { return static_cast<double>(heap_in_use()); };
   for (auto _ : state) {
     const double before = in_use();
     PerfCluster cluster(false);

@@ -71,6 +71,21 @@ void remove(Samples& samples, const std::vector<api::Str>& names) {
   for (const api::Str& n : names) samples.erase(n);
 }
 
+// The groups of the pods, whose samples are left to those that count.
+Groups sort_out(const std::vector<const Pod*>& pods, std::string_view resource,
+                const CalculatorOptions& options, api::Time now, Samples* samples,
+                std::string* error) {
+  if (pods.empty()) {
+    *error = "no pods returned by selector while calculating replica count";
+    return {};
+  }
+  Groups g = group(pods, *samples, resource, options, now);
+  remove(*samples, g.ignored);
+  remove(*samples, g.unready);
+  if (samples->empty()) *error = kNoMetrics;
+  return g;
+}
+
 void put(Samples& samples, const std::vector<api::Str>& names, int64_t value) {
   for (const api::Str& n : names) samples[n] = PodMetric{value, {}, {}};
 }
@@ -221,17 +236,8 @@ Proposal replicas_for_utilization(Samples samples, const std::vector<const Pod*>
                                   const Tolerances& tolerances, const CalculatorOptions& options,
                                   api::Time now) {
   Proposal p;
-  if (pods.empty()) {
-    p.error = "no pods returned by selector while calculating replica count";
-    return p;
-  }
-  const Groups g = group(pods, samples, resource, options, now);
-  remove(samples, g.ignored);
-  remove(samples, g.unready);
-  if (samples.empty()) {
-    p.error = kNoMetrics;
-    return p;
-  }
+  const Groups g = sort_out(pods, resource, options, now, &samples, &p.error);
+  if (!p.error.empty()) return p;
   Requests requests;
   p.error = requests_of(pods, resource, container, &requests);
   if (!p.error.empty()) return p;
@@ -249,17 +255,8 @@ Proposal replicas_for_value(Samples samples, const std::vector<const Pod*>& pods
                             const Tolerances& tolerances, const CalculatorOptions& options,
                             api::Time now) {
   Proposal p;
-  if (pods.empty()) {
-    p.error = "no pods returned by selector while calculating replica count";
-    return p;
-  }
-  const Groups g = group(pods, samples, resource, options, now);
-  remove(samples, g.ignored);
-  remove(samples, g.unready);
-  if (samples.empty()) {
-    p.error = kNoMetrics;
-    return p;
-  }
+  const Groups g = sort_out(pods, resource, options, now, &samples, &p.error);
+  if (!p.error.empty()) return p;
   const auto ratio = [&](const Samples& s) { return value_ratio(s, target_milli); };
   const auto fallback = [&](const api::Str&) { return target_milli; };
   return propose(std::move(samples), g, current, tolerances, ratio, fallback);

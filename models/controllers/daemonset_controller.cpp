@@ -582,25 +582,7 @@ void DaemonSetController::on_write(ReconcileContext& ctx, const Key& key,
   if (write.tag == kOther) return;
   const auto [ns, name] = split_key(key);
   const DaemonSet* set = ctx.cache(api::Kind::DaemonSet).get<DaemonSet>(ns, name);
-  const bool create = write.tag == kCreatePod;
-  if (!outcome.ok()) {
-    if (create) {
-      creations_.creation_observed(key);
-    } else {
-      deletions_.deletion_observed(key, make_key(write.request.ns, write.request.name));
-    }
-  }
-  if (!set || outcome.code == 0) return;
-  if (outcome.ok()) {
-    ctx.event(
-        *set, kNormal, create ? "SuccessfulCreate" : "SuccessfulDelete",
-        fmt::format("{} pod: {}", create ? "Created" : "Deleted",
-                    create ? outcome.object->metadata.name.view() : write.request.name.view()));
-  } else if (!outcome.not_found() && !namespace_terminating(outcome)) {
-    ctx.event(
-        *set, kWarning, create ? "FailedCreate" : "FailedDelete",
-        fmt::format("Error {}: {}", create ? "creating" : "deleting", outcome.message.view()));
-  }
+  hear_of_pod(ctx, key, set, write.tag == kCreatePod, write, outcome, &creations_, &deletions_);
 }
 
 }  // namespace

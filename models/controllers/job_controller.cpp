@@ -721,25 +721,7 @@ void JobController::on_write(ReconcileContext& ctx, const Key& key, const client
   }
   const auto [ns, name] = split_key(key);
   const Job* job = ctx.cache(api::Kind::Job).get<Job>(ns, name);
-  const bool create = write.tag == kCreatePod;
-  if (!outcome.ok()) {
-    if (create) {
-      creations_.creation_observed(key);
-    } else {
-      deletions_.deletion_observed(key, make_key(write.request.ns, write.request.name));
-    }
-  }
-  if (!job || outcome.code == 0) return;
-  if (outcome.ok()) {
-    ctx.event(
-        *job, kNormal, create ? "SuccessfulCreate" : "SuccessfulDelete",
-        fmt::format("{} pod: {}", create ? "Created" : "Deleted",
-                    create ? outcome.object->metadata.name.view() : write.request.name.view()));
-  } else if (!outcome.not_found() && !namespace_terminating(outcome)) {
-    ctx.event(
-        *job, kWarning, create ? "FailedCreate" : "FailedDelete",
-        fmt::format("Error {}: {}", create ? "creating" : "deleting", outcome.message.view()));
-  }
+  hear_of_pod(ctx, key, job, write.tag == kCreatePod, write, outcome, &creations_, &deletions_);
 }
 
 }  // namespace

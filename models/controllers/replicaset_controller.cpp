@@ -402,28 +402,8 @@ void ReplicaSetController::on_write(ReconcileContext& ctx, const Key& key,
   if (write.tag == kOther) return;
   const auto [ns, name] = split_key(key);
   const ReplicaSet* rs = ctx.cache(api::Kind::ReplicaSet).get<ReplicaSet>(ns, name);
-  if (write.tag == kCreatePod) {
-    if (!outcome.ok()) expectations_.creation_observed(key);
-    if (!rs || outcome.code == 0) return;
-    if (outcome.ok()) {
-      ctx.event(*rs, kNormal, "SuccessfulCreate",
-                fmt::format("Created pod: {}", outcome.object->metadata.name.view()));
-    } else if (!namespace_terminating(outcome)) {
-      ctx.event(*rs, kWarning, "FailedCreate",
-                fmt::format("Error creating: {}", outcome.message.view()));
-    }
-    return;
-  }
-  const api::Str pod = make_key(write.request.ns, write.request.name);
-  if (!outcome.ok()) expectations_.deletion_observed(key, pod);
-  if (!rs || outcome.code == 0 || outcome.not_found()) return;
-  if (outcome.ok()) {
-    ctx.event(*rs, kNormal, "SuccessfulDelete",
-              fmt::format("Deleted pod: {}", write.request.name.view()));
-  } else {
-    ctx.event(*rs, kWarning, "FailedDelete",
-              fmt::format("Error deleting: {}", outcome.message.view()));
-  }
+  hear_of_pod(ctx, key, rs, write.tag == kCreatePod, write, outcome, &expectations_,
+              &expectations_);
 }
 
 // --- status -------------------------------------------------------------------------------------

@@ -131,6 +131,29 @@ Request release_request(const api::Object& object, const api::Object& owner) {
   return owners_patch(object, owners);
 }
 
+void hear_of_pod(client::ReconcileContext& ctx, const Key& key, const api::Object* owner,
+                 bool create, const client::Write& write, const Outcome& outcome,
+                 client::Expectations* creations, client::Expectations* deletions) {
+  if (!outcome.ok()) {
+    if (create) {
+      creations->creation_observed(key);
+    } else {
+      deletions->deletion_observed(key, make_key(write.request.ns, write.request.name));
+    }
+  }
+  if (!owner || outcome.code == 0) return;
+  if (outcome.ok()) {
+    ctx.event(
+        *owner, kNormal, create ? "SuccessfulCreate" : "SuccessfulDelete",
+        fmt::format("{} pod: {}", create ? "Created" : "Deleted",
+                    create ? outcome.object->metadata.name.view() : write.request.name.view()));
+  } else if (create ? !namespace_terminating(outcome) : !outcome.not_found()) {
+    ctx.event(
+        *owner, kWarning, create ? "FailedCreate" : "FailedDelete",
+        fmt::format("Error {}: {}", create ? "creating" : "deleting", outcome.message.view()));
+  }
+}
+
 bool namespace_terminating(const Outcome& outcome) {
   return outcome.code == 403 &&
          outcome.message.view().find("because it is being terminated") != std::string_view::npos;

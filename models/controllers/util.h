@@ -14,6 +14,7 @@
 #include "models/api/object.h"
 #include "models/api/pod_helpers.h"
 #include "models/api/types/core.h"
+#include "models/client/expectations.h"
 #include "models/client/reconciler.h"
 
 namespace mainspring::controllers {
@@ -47,6 +48,13 @@ client::Request get_request(const api::Object& object);
 // Adoption and release of an object: a merge patch of metadata.ownerReferences guarded by uid.
 client::Request adopt_request(const api::Object& object, const api::Object& owner);
 client::Request release_request(const api::Object& object, const api::Object& owner);
+
+// What came of creating a pod, or deleting one, for the owner with this key: what was expected of a
+// failed request will not be seen, and the owner, if it is still there, gets an event.
+// Source: RealPodControl of pkg/controller/controller_utils.go.
+void hear_of_pod(client::ReconcileContext& ctx, const Key& key, const api::Object* owner,
+                 bool create, const client::Write& write, const client::Outcome& outcome,
+                 client::Expectations* creations, client::Expectations* deletions);
 
 // Whether a create failed because its namespace is being deleted.
 bool namespace_terminating(const client::Outcome& outcome);

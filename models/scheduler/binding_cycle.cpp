@@ -100,8 +100,10 @@ void Scheduler::bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued
 void Scheduler::start_binding(client::ControlContext& ctx, Binding b) {
   const api::Str& node = b.assumed->node_name;
   bool works = !b.waits_for.empty();
-  for (Plugin* p : profiles_[b.queued.profile].at(kPreBind)) {
-    const Status s = p->pre_bind_pre_flight(ctx, *b.assumed, node);
+  const Profile& profile = profiles_[b.queued.profile];
+  for (Plugin* p : profile.at(kPreBind)) {
+    const Status s = profile.lacks_pre_filter(*p) ? Status::error(p->misses_pre_filter())
+                                                  : p->pre_bind_pre_flight(ctx, *b.assumed, node);
     if (s.is_skip()) {
       b.skip.insert(p->id());
     } else if (s.ok()) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <map>
 #include <set>
@@ -95,6 +96,7 @@ class Reader {
   void check_selection(const file::Plugins& plugins, const std::string& path,
                        const ProfileOptions& p);
   bool scores_overflow(const PluginSelection& plugins) const;
+  void warn_of_parts(const std::string& path, const PluginSelection& plugins);
   void read_args(const api::List<file::PluginConfig>& configs, const std::string& path,
                  ProfileOptions* out);
   template <class File>
@@ -396,6 +398,27 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
                             p.scheduler_name));
   }
   if (scores_overflow(p.plugins)) error(path, "total score of Score plugins could overflow");
+  warn_of_parts(path, p.plugins);
+}
+
+// Plugins whose points build on each other, enabled at some of them.
+void Reader::warn_of_parts(const std::string& path, const PluginSelection& plugins) {
+  for (const std::string_view name : {"VolumeBinding", "DynamicResources"}) {
+    std::vector<std::string_view> absent;
+    const Points all = points_of(name);
+    for (const Point& p : kAllPoints) {
+      if ((all & p.point) == 0) continue;
+      const auto enabled = expand(plugins, p.point, registry_);
+      if (std::find(enabled.begin(), enabled.end(), name) == enabled.end()) {
+        absent.push_back(p.field);
+      }
+    }
+    const auto count = static_cast<size_t>(std::popcount(all));
+    if (absent.empty() || absent.size() == count) continue;
+    warn(path, fmt::format("plugin \"{}\" is enabled, but not at {}: kube-scheduler may fail pods "
+                           "that are bound here",
+                           name, fmt::join(absent, ", ")));
+  }
 }
 
 // getScoreWeights, which lets its sums wrap round: when it is below zero and another weight

@@ -8,8 +8,8 @@
 #include <span>
 #include <utility>
 
+#include "models/api/codec.h"
 #include "models/api/pod_helpers.h"
-#include "models/api/time_text.h"
 #include "models/scheduler/plugins/default_preemption.h"
 
 namespace mainspring::scheduler {
@@ -34,16 +34,7 @@ std::string truncated(std::string message) {
 client::Request status_patch(const api::Pod& pod, const api::PodCondition* condition,
                              const api::Str* nominated) {
   api::Json status = api::Json::object();
-  if (condition) {
-    api::Json json = api::Json::object();
-    json.set("type", condition->type);
-    json.set("status", condition->status);
-    json.set("reason", condition->reason);
-    json.set("message", condition->message);
-    json.set("observedGeneration", condition->observed_generation);
-    json.set("lastTransitionTime", api::format_time(condition->last_transition_time));
-    status.set("conditions", api::Json::array({json}));
-  }
+  if (condition) status.set("conditions", api::Json::array({api::encode_as(*condition)}));
   if (nominated) {
     status.set("nominatedNodeName", nominated->empty() ? api::Json() : api::Json(*nominated));
   }

@@ -350,6 +350,23 @@ TEST(Configuration, ReadsTheRateOfRequests) {
   EXPECT_EQ(qps("qps: 0.001, burst: 2147483647").second, 2'305'843) << "73 years of tokens";
 }
 
+TEST(Configuration, PluginsWhosePointsBuildOnEachOtherWarnWhenSomeAreOff) {
+  const auto warnings = [](const std::string& plugins) {
+    const Read r = read("profiles:\n- plugins: {" + plugins + "}\n");
+    EXPECT_THAT(r.errors, IsEmpty());
+    return r.warnings;
+  };
+  EXPECT_THAT(
+      warnings("reserve: {disabled: [{name: VolumeBinding}]}, "
+               "filter: {disabled: [{name: VolumeBinding}]}"),
+      ElementsAre("s.yaml:4:12: warning: profiles[0].plugins: plugin \"VolumeBinding\" is enabled, "
+                  "but not at filter, reserve: kube-scheduler may fail pods that are bound "
+                  "here"));
+  EXPECT_THAT(warnings("multiPoint: {disabled: [{name: VolumeBinding}, {name: "
+                       "DynamicResources}]}"),
+              IsEmpty());
+}
+
 TEST(Configuration, DefaultsToKubernetesDefaults) {
   const Read r = read("");
   EXPECT_THAT(r.errors, IsEmpty());
