@@ -20,7 +20,8 @@ using api::Diagnostic;
 using api::Json;
 
 void Checker::duration(std::string_view field, std::string_view text) {
-  parsed(field, text, "a duration such as 90s or 1h30m",
+  parsed(field, text,
+         is_too_long(text) ? "at most 2562047h (292 years)" : "a duration such as 90s or 1h30m",
          [](std::string_view t) { return parse_duration(t).has_value(); });
 }
 void Checker::probability(std::string_view field, std::string_view text) {
@@ -75,6 +76,8 @@ void Checker::add(Diagnostic d, std::string_view field) {
   d.at = value ? value->position() : tree_->position();
   const bool both = !path_.empty() && !field.empty();
   d.path = fmt::format("{} {}{}{}", prefix_, path_, both ? "." : "", field);
+  // What is missing or of the wrong type has been said to be.
+  if (!field.empty() && diagnostics_.has_error_within(d.path)) return;
   diagnostics_.add(std::move(d));
 }
 
@@ -463,7 +466,13 @@ void check_workloads(const spec::ScenarioFile& s, const Json& tree,
 void check_scenario(const spec::ScenarioFile& s, const Json& tree, const fs::path& folder,
                     Checker& check) {
   check.at(tree, "");
-  check.duration("horizon", s.horizon);
+  // Dates are nanoseconds since 1970 in 64 bits: this leaves room after any likely epoch.
+  constexpr sim::Duration kLongest = sim::Duration::hours(876'000);
+  if (is_too_long(s.horizon) || parse_duration(s.horizon) > kLongest) {
+    check.mismatch("horizon", "at most 876000h (100 years)", s.horizon);
+  } else {
+    check.duration("horizon", s.horizon);
+  }
   check.parsed("epoch", s.epoch, "a time such as 2026-01-05T09:00:00Z",
                [](std::string_view t) { return api::parse_time(t).has_value(); });
   check_cluster(s, tree, check);

@@ -22,6 +22,7 @@
 #include "scenarios/checks.h"
 #include "scenarios/convert.h"
 #include "scenarios/kubectl/kubectl_loop.h"
+#include "scenarios/simulation.h"
 #include "scenarios/units.h"
 #include "sim/hash.h"
 
@@ -191,16 +192,21 @@ std::vector<std::string> expand_glob(const std::string& pattern) {
 }
 
 void load_manifest(const std::string& path, Diagnostics& diagnostics,
-                   std::vector<api::ObjectRef>& objects) {
+                   std::vector<api::ObjectRef>& objects, std::vector<api::Position>* places) {
   const uint16_t file = diagnostics.add_file(path);
   std::string text;
   if (!read_file(path, text)) {
     diagnostics.error(api::Position(file, 0, 0), "", why_unreadable(path));
     return;
   }
-  for (const Json& document : api::read_documents(text, file, &diagnostics)) {
+  const size_t errors = diagnostics.errors();
+  const std::vector<Json> documents = api::read_documents(text, file, &diagnostics);
+  if (documents.empty() && diagnostics.errors() == errors) {
+    diagnostics.error(api::Position(file, 1, 1), "", "expected an object, got an empty file");
+  }
+  for (const Json& document : documents) {
     const size_t from = objects.size();
-    api::decode_all(document, diagnostics, &objects);
+    api::decode_all(document, diagnostics, &objects, places);
     validate_objects(objects, from, document, diagnostics);
   }
 }
@@ -406,7 +412,9 @@ class ScenarioReader {
                            fmt::format("{} {}", prefix, indexed("manifests", i)),
                            fmt::format("no file matches {}", pattern));
       }
-      for (const std::string& f : files) load_manifest(f, diagnostics_, loaded_.objects);
+      for (const std::string& f : files) {
+        load_manifest(f, diagnostics_, loaded_.objects, &loaded_.places);
+      }
     }
     for (const api::ObjectRef& o : loaded_.objects) mix(api::hash64(*o));
     return diagnostics_.errors() == errors;
@@ -481,8 +489,24 @@ class ScenarioReader {
     }
     const std::optional<api::Time> epoch = api::parse_time(loaded_.spec.epoch);
     loaded_.epoch_unix_ns = epoch ? epoch->unix_ns() : 0;
+    if (diagnostics_.ok()) check_start();
     loaded_.notes = notes_on_kept_parts(loaded_.objects);
     loaded_.hash = fmt::format("{:016x}", hash_);
+  }
+
+  // What only the API server can tell: namespaces, classes and quotas that others of the objects
+  // make, or do not.
+  void check_start() {
+    for (const StartRefusal& r : refused_at_start(loaded_)) {
+      const api::Object& o = *loaded_.objects[r.object];
+      const std::string path = fmt::format("{}/{}", api::kind_name_of(o), o.metadata.name.view());
+      if (r.of_the_cluster) {
+        diagnostics_.warning(loaded_.places[r.object], path,
+                             "a new cluster has it, and keeps its own");
+      } else {
+        diagnostics_.error(loaded_.places[r.object], path, r.message);
+      }
+    }
   }
 
   Diagnostics& diagnostics_;

@@ -1,5 +1,6 @@
 // From files to a scenario that can be run: reads the scenario file, the manifests it names and the
-// files of its kubectl steps, and finds everything that is wrong with them before the run starts.
+// files of its kubectl steps, and finds everything that is wrong with them before the run starts:
+// also the objects of the manifests that the API server would not take.
 //
 // Input: YAML or JSON, apiVersion mainspring.dev/v1, kind Scenario (schema/scenario.schema). Paths
 // are relative to the scenario file; globs (*, ?, **) are expanded in byte order.
@@ -34,6 +35,7 @@ struct LoadedScenario {
   int64_t epoch_unix_ns = 0;
   // The manifests' objects in order, not yet defaulted.
   std::vector<api::ObjectRef> objects;
+  std::vector<api::Position> places;    // of the objects, one for one
   std::vector<TimelineEntry> timeline;  // ascending in time
   scheduler::SchedulerOptions scheduler;
   // What the simulator keeps but does not act on, a sentence each.
@@ -47,9 +49,10 @@ LoadedScenario load_scenario(const std::string& path,
                              api::Diagnostics& diagnostics);
 
 // Reads manifests as `mainspring validate` does: decode, defaults, validation. Appends the objects
-// and a note for every kind that is kept but not simulated.
+// and, where asked for, the place of each.
 void load_manifest(const std::string& path, api::Diagnostics& diagnostics,
-                   std::vector<api::ObjectRef>& objects);
+                   std::vector<api::ObjectRef>& objects,
+                   std::vector<api::Position>* places = nullptr);
 // Reads a KubeSchedulerConfiguration as a scenario that names it does, with Kubernetes' plugins.
 void load_scheduler_configuration(const std::string& path, api::Diagnostics& diagnostics);
 // "kept, not simulated: ServiceMonitor (3), NetworkPolicy (1)", and fields of devices that nothing

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "models/api/defaulting.h"
@@ -73,26 +74,96 @@ apiserver::ApiServer::Options server_options(const LoadedScenario& scenario) {
   return options;
 }
 
-// Objects as the API server will take them, namespaces first, then what others refer to.
+// Objects as the API server will take them: namespaces first, then quotas, which count all that
+// comes, then what others refer to.
 int creation_rank(api::Kind kind) {
   switch (kind) {
     case api::Kind::Namespace:
       return 0;
+    case api::Kind::ResourceQuota:
+      return 1;
     case api::Kind::PriorityClass:
     case api::Kind::StorageClass:
     case api::Kind::CSIDriver:
     case api::Kind::ServiceAccount:
     case api::Kind::ConfigMap:
     case api::Kind::Secret:
-    case api::Kind::ResourceQuota:
     case api::Kind::LimitRange:
-      return 1;
-    default:
       return 2;
+    default:
+      return 3;
   }
 }
 
+// A quota admits nothing before its controller has told its status; here it has.
+void tell_quota(sim::World& world, apiserver::ApiServer& server, const api::Object& created) {
+  const auto& quota = api::as<api::ResourceQuota>(created);
+  api::Ref<api::ResourceQuota> told = api::clone(quota);
+  told->status.hard = quota.spec.hard;
+  for (const auto& [name, hard] : quota.spec.hard) {
+    told->status.used.set(name, api::Quantity::of("0"));
+  }
+  client::Request request;
+  request.verb = client::Verb::kUpdateStatus;
+  request.kind = quota.kind;
+  request.ns = quota.metadata.namespace_;
+  request.name = quota.metadata.name;
+  request.body = told;
+  server.execute(world, request);
+}
+
+// The manifests' objects exist from the start of the run: they were applied at that moment.
+std::vector<StartRefusal> create_objects(sim::World& world, apiserver::ApiServer& server,
+                                         const LoadedScenario& scenario) {
+  std::vector<size_t> order(scenario.objects.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return creation_rank(scenario.objects[a]->kind) < creation_rank(scenario.objects[b]->kind);
+  });
+  const auto namespace_of = [&](const api::Object& o) {
+    return o.metadata.namespace_.empty() ? scenario.spec.namespace_ : o.metadata.namespace_;
+  };
+  const auto find = [&](const api::Object& o) {
+    const bool placed = api::kind_info(o).namespaced;
+    return server.store().find(o.kind, placed ? namespace_of(o).view() : "", o.metadata.name);
+  };
+  std::vector<bool> of_the_cluster;
+  for (const api::ObjectRef& o : scenario.objects) of_the_cluster.push_back(find(*o) != nullptr);
+  std::vector<StartRefusal> refused;
+  for (const size_t i : order) {
+    const api::Object& object = *scenario.objects[i];
+    client::Request request;
+    request.verb = client::Verb::kCreate;
+    request.kind = object.kind;
+    request.ns = namespace_of(object);
+    api::Ref<api::Object> body = api::clone(object);
+    body->metadata.resource_version = api::Str();
+    request.body = body;
+    const client::Outcome outcome = server.execute(world, request);
+    if (outcome.ok()) {
+      if (object.kind == api::Kind::ResourceQuota) tell_quota(world, server, *outcome.object);
+      continue;
+    }
+    world.record("model.note",
+                 fmt::format("{}/{}", api::kind_name_of(object), object.metadata.name.view()),
+                 fmt::format("The API server refused it: {}", outcome.message.view()));
+    // The store has one name for all kinds that are only kept.
+    const api::ObjectRef* there = outcome.already_exists() ? find(object) : nullptr;
+    if (there && api::kind_name_of(**there) != api::kind_name_of(object)) continue;
+    refused.push_back({i, outcome.message.str(), of_the_cluster[i]});
+  }
+  return refused;
+}
+
 }  // namespace
+
+std::vector<StartRefusal> refused_at_start(const LoadedScenario& scenario) {
+  sim::World world(1);
+  world.journal().set_storage(sim::JournalStorage::kDigestOnly);
+  const auto server = world.add<apiserver::ApiServer>(server_options(scenario));
+  world.start();
+  return create_objects(world, world.get(server), scenario);
+}
 
 Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options)
     : world_(options.seed.value_or(static_cast<uint64_t>(scenario.spec.seed.value_or(1)))),
@@ -130,32 +201,7 @@ Simulation::Simulation(const LoadedScenario& scenario, const RunOptions& options
 
   world_.get(cloud).create_initial(world_);
   world_.start();
-  create_objects(scenario);
-}
-
-// The manifests' objects exist from the start of the run: they were applied at that moment.
-void Simulation::create_objects(const LoadedScenario& scenario) {
-  std::vector<api::ObjectRef> objects = scenario.objects;
-  std::stable_sort(objects.begin(), objects.end(),
-                   [](const api::ObjectRef& a, const api::ObjectRef& b) {
-                     return creation_rank(a->kind) < creation_rank(b->kind);
-                   });
-  for (const api::ObjectRef& object : objects) {
-    client::Request request;
-    request.verb = client::Verb::kCreate;
-    request.kind = object->kind;
-    request.ns = object->metadata.namespace_.empty() ? scenario.spec.namespace_
-                                                     : object->metadata.namespace_;
-    api::Ref<api::Object> body = api::clone(*object);
-    body->metadata.resource_version = api::Str();
-    request.body = body;
-    const client::Outcome outcome = world_.get(server_).execute(world_, request);
-    if (!outcome.ok()) {
-      world_.record("model.note",
-                    fmt::format("{}/{}", api::kind_name_of(*object), object->metadata.name.view()),
-                    fmt::format("The API server refused it: {}", outcome.message.view()));
-    }
-  }
+  create_objects(world_, world_.get(server_), scenario);
 }
 
 scheduler::Scheduler& Simulation::scheduler() {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "models/apiserver/api_server.h"
@@ -24,6 +25,16 @@ class RequestEngine;
 }
 
 namespace mainspring::scenarios {
+
+// An object of the manifests that the API server refuses at the start of the run.
+struct StartRefusal {
+  size_t object = 0;            // its index in LoadedScenario::objects
+  std::string message;          // in the API server's words
+  bool of_the_cluster = false;  // because a new cluster has one of this name
+};
+// What a run of the scenario begins without, by index: the same requests to an API server that is
+// new, at no cost of machines or control plane.
+std::vector<StartRefusal> refused_at_start(const LoadedScenario& scenario);
 
 struct RunOptions {
   std::optional<uint64_t> seed;  // instead of the scenario's
@@ -51,8 +62,6 @@ class Simulation {
   scheduler::Scheduler& scheduler();
 
  private:
-  void create_objects(const LoadedScenario& scenario);
-
   sim::World world_;
   uint64_t seed_ = 0;
   sim::SimTime end_;

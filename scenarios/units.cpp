@@ -10,14 +10,28 @@
 
 namespace mainspring::scenarios {
 
-std::optional<sim::Duration> parse_duration(std::string_view text) {
+namespace {
+constexpr double kMostNanoseconds = 0x1p63;  // 292 years
+
+std::optional<double> nanoseconds_of(std::string_view text) {
   sim::Distribution d;
   if (!sim::parse_distribution(text, d).empty()) return std::nullopt;
   if (d.kind != sim::Distribution::Kind::kConstant) return std::nullopt;
   // A bare number is not a duration, except 0.
   if (d.unit != sim::Distribution::Unit::kNanoseconds && d.p[0] != 0) return std::nullopt;
-  if (!(std::abs(d.p[0]) < 0x1p63)) return std::nullopt;  // 292 years
-  return sim::Duration::nanos(static_cast<int64_t>(d.p[0]));
+  return d.p[0];
+}
+}  // namespace
+
+std::optional<sim::Duration> parse_duration(std::string_view text) {
+  const std::optional<double> ns = nanoseconds_of(text);
+  if (!ns || !(std::abs(*ns) < kMostNanoseconds)) return std::nullopt;
+  return sim::Duration::nanos(static_cast<int64_t>(*ns));
+}
+
+bool is_too_long(std::string_view text) {
+  const std::optional<double> ns = nanoseconds_of(text);
+  return ns && std::abs(*ns) >= kMostNanoseconds;
 }
 
 std::optional<double> parse_number(std::string_view text) {

@@ -13,6 +13,8 @@ namespace mainspring::scenarios {
 
 // "90s", "1h30m", "500ms"; nothing for other text.
 std::optional<sim::Duration> parse_duration(std::string_view text);
+// A duration that is none only because it is longer than 292 years.
+bool is_too_long(std::string_view text);
 // "30%", "3/10", "0.3" as parts per billion, 0 to 1e9.
 std::optional<int64_t> parse_probability(std::string_view text);
 // A decimal number of at least 0, such as "120" or "0.5".

@@ -491,7 +491,14 @@ ObjectRef decode(const Json& tree, Diagnostics& diagnostics) {
   return object;
 }
 
-void decode_all(const Json& tree, Diagnostics& diagnostics, std::vector<ObjectRef>* out) {
+void decode_all(const Json& tree, Diagnostics& diagnostics, std::vector<ObjectRef>* out,
+                std::vector<Position>* places) {
+  const auto take = [&](const Json& one) {
+    ObjectRef object = decode(one, diagnostics);
+    if (!object) return;
+    out->push_back(std::move(object));
+    if (places) places->push_back(one.position());
+  };
   const std::string_view kind = tree["kind"].as_view();
   const Json& items = tree["items"];
   if (kind.ends_with("List") && items.is_array()) {
@@ -502,14 +509,14 @@ void decode_all(const Json& tree, Diagnostics& diagnostics, std::vector<ObjectRe
         Json named = item;
         named.set("kind", element_kind);
         named.set("apiVersion", tree["apiVersion"]);
-        if (ObjectRef object = decode(named, diagnostics)) out->push_back(std::move(object));
+        take(named);
       } else {
-        decode_all(item, diagnostics, out);
+        decode_all(item, diagnostics, out, places);
       }
     }
     return;
   }
-  if (ObjectRef object = decode(tree, diagnostics)) out->push_back(std::move(object));
+  take(tree);
 }
 
 Json encode(const Object& object) {

@@ -27,8 +27,10 @@ class Diagnostics;
 // removed version); each of these is an error. With other errors the object holds what was good.
 ObjectRef decode(const Json& tree, Diagnostics& diagnostics);
 
-// Appends the object, or those of a list (kind: List, or ...List with items), in order.
-void decode_all(const Json& tree, Diagnostics& diagnostics, std::vector<ObjectRef>* out);
+// Appends the object, or those of a list (kind: List, or ...List with items), in order; to
+// `places`, where given, the place of each.
+void decode_all(const Json& tree, Diagnostics& diagnostics, std::vector<ObjectRef>* out,
+                std::vector<Position>* places = nullptr);
 
 Json encode(const Object& object);
 

@@ -1,5 +1,6 @@
 #include "scenarios/loader.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -36,7 +37,10 @@ class Loader : public ::testing::Test {
     fs::create_directories(folder);
     fs::copy_file(MAINSPRING_SOURCE_DIR "/scenarios/library/manifests/hello.yaml",
                   folder / "hello.yaml", fs::copy_options::overwrite_existing);
-    std::ofstream(folder / "t.yaml") << kHead << lines;
+    std::ofstream(folder / "more.yaml") << manifest_;
+    const bool own = lines.starts_with("manifests:");  // instead of hello.yaml
+    const std::string_view head = own ? kHead.substr(0, kHead.find("manifests:")) : kHead;
+    std::ofstream(folder / "t.yaml") << head << lines;
     api::Diagnostics diagnostics;
     loaded_ = load_scenario((folder / "t.yaml").string(), set, diagnostics);
     std::vector<std::string> out;
@@ -49,6 +53,7 @@ class Loader : public ::testing::Test {
     return out;
   }
   LoadedScenario loaded_;
+  std::string manifest_;  // more.yaml
 };
 
 TEST_F(Loader, AGoodScenarioSaysNothing) {
@@ -207,6 +212,85 @@ TEST_F(Loader, ProblemsOfTheTrafficModelHaveTheirPlace) {
                           "it"));
   EXPECT_THAT(said("traffic: [{service: web, rate: 1, from: 2m, until: 1m}]\n"),
               ElementsAre("t.yaml:7:11: traffic[0]: traffic web: it ends before it begins"));
+}
+
+// A pod, as one line of a manifest.
+std::string pod(std::string_view metadata, std::string_view spec = "") {
+  return fmt::format(
+      "---\n{{apiVersion: v1, kind: Pod, metadata: {{{}}}, spec: {{{}containers: "
+      "[{{name: c, image: a:1}}]}}}}\n",
+      metadata, spec);
+}
+
+TEST_F(Loader, ObjectsThatTheApiServerRefusesAreErrorsAllAtOnce) {
+  manifest_ = pod("name: a, namespace: nowhere") + pod("name: b", "priorityClassName: nope, ") +
+              pod("name: c") + pod("name: c");
+  EXPECT_THAT(
+      said("manifests: [more.yaml]\n"),
+      ElementsAre("more.yaml:2:1: Pod/a: namespaces \"nowhere\" not found",
+                  "more.yaml:4:1: Pod/b: pods \"b\" is forbidden: no PriorityClass with name nope "
+                  "was found",
+                  "more.yaml:8:1: Pod/c: pods \"c\" already exists"));
+  manifest_ = pod("name: a");
+  EXPECT_THAT(said("manifests: [more.yaml]\nnamespace: team-a\n"),
+              ElementsAre("more.yaml:2:1: Pod/a: namespaces \"team-a\" not found"));
+  EXPECT_THAT(said("manifests: [more.yaml]\nnamespace: Team A\n"),
+              ElementsAre(HasSubstr("t.yaml:7:12: Scenario/t namespace: Invalid value")));
+}
+
+TEST_F(Loader, WhatOtherObjectsMakeIsThereWhateverTheOrder) {
+  manifest_ = pod("name: a, namespace: late", "priorityClassName: high, ") +
+              "---\n{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, value: 5, "
+              "metadata: {name: high}}\n"
+              "---\n{apiVersion: v1, kind: Namespace, metadata: {name: late}}\n";
+  EXPECT_THAT(said("manifests: [more.yaml]\n"), IsEmpty());
+}
+
+TEST_F(Loader, AQuotaCountsFromTheStart) {
+  manifest_ = pod("name: a") + pod("name: b") +
+              "---\n{apiVersion: v1, kind: ResourceQuota, metadata: {name: q}, spec: {hard: {pods: "
+              "'1'}}}\n";
+  EXPECT_THAT(said("manifests: [more.yaml]\n"),
+              ElementsAre("more.yaml:4:1: Pod/b: pods \"b\" is forbidden: exceeded quota: q, "
+                          "requested: pods=1, used: pods=1, limited: pods=1"));
+}
+
+TEST_F(Loader, ObjectsOfTheListHaveTheirOwnPlaces) {
+  manifest_ =
+      "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a, namespace: nowhere}\n"
+      "  spec: {containers: [{name: c, image: a:1}]}\n";
+  EXPECT_THAT(said("manifests: [more.yaml]\n"),
+              ElementsAre("more.yaml:4:3: Pod/a: namespaces \"nowhere\" not found"));
+}
+
+TEST_F(Loader, WhatANewClusterHasAndKindsThatAreOnlyKeptDoNotCollide) {
+  manifest_ =
+      "---\n{apiVersion: v1, kind: Namespace, metadata: {name: kube-system}}\n"
+      "---\n{apiVersion: example.com/v1, kind: One, metadata: {name: x}}\n"
+      "---\n{apiVersion: example.com/v1, kind: Other, metadata: {name: x}}\n";
+  EXPECT_THAT(said("manifests: [more.yaml]\n"),
+              ElementsAre("more.yaml:2:1: warning: Namespace/kube-system: a new cluster has it, "
+                          "and keeps its own"));
+}
+
+TEST_F(Loader, AFileWithoutAnObjectIsAnError) {
+  manifest_ = "# nothing\n";
+  EXPECT_THAT(said("manifests: [more.yaml]\n"),
+              ElementsAre("more.yaml:1:1: expected an object, got an empty file"));
+}
+
+TEST_F(Loader, OneMistakeIsOneError) {
+  EXPECT_THAT(said("", {{"cluster", "{}"}}),
+              ElementsAre(HasSubstr("cluster.nodePools: Required value")));
+  EXPECT_THAT(said("", {{"cluster.nodePools[0].cpu", "4x"}}),
+              ElementsAre(HasSubstr("expected quantity, such as 500m or 2Gi, got \"4x\"")));
+}
+
+TEST_F(Loader, TheLongestHorizonIsSaid) {
+  EXPECT_THAT(said("", {{"horizon", "999999999h"}}),
+              ElementsAre(HasSubstr("horizon: expected at most 876000h (100 years), got")));
+  EXPECT_THAT(said("", {{"horizon", "876001h"}}), ElementsAre(HasSubstr("at most 876000h")));
+  EXPECT_THAT(said("", {{"horizon", "876000h"}}), IsEmpty());
 }
 
 TEST_F(Loader, AFileThatIsNotThereIsSaidToBeMissing) {
