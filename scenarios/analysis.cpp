@@ -419,8 +419,9 @@ class Analyst {
   }
 
   void hints() {
-    for (const Incident& in : f_.incidents) {
-      if (!in.group.starts_with("unschedulable/")) continue;
+    const bool full = std::any_of(f_.pods.begin(), f_.pods.end(),
+                                  [](const PodFacts& p) { return p.waited_for_room; });
+    if (full) {
       std::string command;
       if (!scenario_.spec.cluster.node_pools.empty()) {
         const int32_t count = scenario_.spec.cluster.node_pools[0].count.value_or(0);
@@ -428,7 +429,6 @@ class Analyst {
                               scenario_.file, count + 1);
       }
       r_.hints.push_back({"Pods waited for room: see what one more node changes", command});
-      break;
     }
     for (const WorkloadFacts& w : f_.workloads) {
       if (w.autoscaler.empty() || w.max_replicas == 0 || w.desired.v.empty()) continue;

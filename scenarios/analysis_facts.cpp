@@ -350,11 +350,35 @@ class Collector {
 
   void event(const api::Event& e) {
     if (e.reason == "SuccessfulRescale") rescaled(e);
+    if (e.reason == "Preempted" && e.count <= 1) preempted(e);
     if (e.reason == "TaintManagerEviction" && e.message.view().starts_with("Marking")) {
       incident("taint-eviction", t_, "pods of dead nodes evicted", e.message.str(),
                fmt::format("pod/{}/{}", e.involved_object.namespace_.view(),
                            e.involved_object.name.view()));
     }
+  }
+
+  // The event names the preemptor by its uid only.
+  void preempted(const api::Event& e) {
+    constexpr std::string_view kBy = "Preempted by pod ";
+    std::string_view uid = e.message;
+    if (!uid.starts_with(kBy)) return;
+    uid.remove_prefix(kBy.size());
+    uid = uid.substr(0, uid.find(' '));
+    const auto by = pods_by_uid_.find(uid);
+    const auto victim = pods_by_uid_.find(e.involved_object.uid.view());
+    if (by == pods_by_uid_.end() || victim == pods_by_uid_.end()) return;
+    const PodLane& taker = f_.pod_lanes[by->second.index];
+    const PodLane& giver = f_.pod_lanes[victim->second.index];
+    // The event comes after the deletion that it tells of.
+    const double at = f_.pods[victim->second.index].terminating.value_or(t_);
+    incident(
+        fmt::format("preempted/{} by {}", giver.workload, taker.workload), at,
+        fmt::format("{} preempted by {}", giver.workload, taker.workload),
+        fmt::format("pod {} took the place of {} on node {}", taker.name, giver.name, giver.node),
+        fmt::format("pod/{}/{}", giver.namespace_, giver.name));
+    f_.preemptions.push_back(
+        {at, giver.workload, taker.workload, victim->second.priority, by->second.priority});
   }
 
   void incident(std::string group, double at, std::string title, std::string detail,
@@ -441,6 +465,7 @@ class Collector {
     f_.pod_lanes.push_back(std::move(lane));
     f_.pods.push_back(std::move(facts));
     live_pods_[name] = index;
+    pods_by_uid_[p.metadata.uid.str()] = {index, p.spec.priority.value_or(0)};
     return index;
   }
 
@@ -480,10 +505,12 @@ class Collector {
 
   // When it is bound, gone, or the run ends: a long wait for a node is an incident.
   void end_of_wait(size_t index) {
-    const PodFacts& p = f_.pods[index];
+    PodFacts& p = f_.pods[index];
     if (p.bound && *p.bound < t_) return;
     const PodLane& lane = f_.pod_lanes[index];
     if (t_ - p.created < kLongPendingSeconds || p.unschedulable.empty()) return;
+    p.waited_for_room = p.unschedulable.find("Insufficient ") != std::string::npos ||
+                        p.unschedulable.find("Too many pods") != std::string::npos;
     incident("unschedulable/" + lane.workload, p.created,
              fmt::format("{} finds no node", lane.workload), p.unschedulable,
              fmt::format("pod/{}/{}", lane.namespace_, lane.name));
@@ -726,6 +753,11 @@ class Collector {
   std::map<std::string, size_t> service_index_;   // label
   std::map<std::string, size_t> node_index_;
   std::map<ObjectKey, size_t> live_pods_;
+  struct KnownPod {
+    size_t index;
+    int32_t priority;
+  };
+  std::map<std::string, KnownPod, std::less<>> pods_by_uid_;
   std::map<std::string, std::string> deployment_of_;  // NS/REPLICASET
   std::map<std::string, int> replica_sets_;           // NS/DEPLOYMENT -> made so far
   std::map<std::string, size_t> last_incident_;

@@ -133,6 +133,16 @@ struct PodFacts {
   std::optional<double> gone;
   std::optional<double> left_pending;  // phase: Running, or ended, or being deleted
   std::string unschedulable;           // the last message of the scheduler
+  bool waited_for_room = false;        // for long, and nodes were too full for it
+};
+
+// A pod that the scheduler evicted for one of a higher priority.
+struct Preemption {
+  double t = 0;
+  std::string victim;     // the workload's label
+  std::string preemptor;  // the same
+  int victim_priority = 0;
+  int preemptor_priority = 0;
 };
 
 struct NodeChange {
@@ -163,6 +173,7 @@ struct Facts {
   std::vector<FaultFacts> faults;
   std::vector<ActionFacts> actions;
   std::vector<Incident> incidents;
+  std::vector<Preemption> preemptions;
   std::vector<PodLane> pod_lanes;  // one for one with `pods`, in order of creation
   std::vector<PodFacts> pods;
   std::vector<NodeLane> nodes;

@@ -134,6 +134,7 @@ class Storyteller {
         drain(i);
       }
     }
+    preemptions();
     troubles();
     failures();
     std::stable_sort(story_.begin(), story_.end(),
@@ -652,13 +653,27 @@ class Storyteller {
     }
   }
 
+  // A line for every object that was refused, as one sentence.
+  static std::string errors_text(std::string_view output) {
+    constexpr size_t kMaxShown = 10;
+    std::string text;
+    size_t lines = 0;
+    while (!output.empty()) {
+      const size_t end = std::min(output.find('\n'), output.size());
+      std::string_view said = output.substr(0, end);
+      output.remove_prefix(std::min(end + 1, output.size()));
+      if (said.starts_with("error: ")) said.remove_prefix(7);
+      if (said.ends_with('.')) said.remove_suffix(1);
+      if (lines++ < kMaxShown) text += fmt::format("{}{}", text.empty() ? "" : "; ", said);
+    }
+    if (lines > kMaxShown) text += fmt::format("; and {} more", lines - kMaxShown);
+    return text;
+  }
+
   void failed_action(size_t number) {
     const ActionFacts& a = f_.actions[number];
-    std::string said = a.output.substr(0, a.output.find('\n'));
-    if (said.starts_with("error: ")) said.erase(0, 7);
-    if (said.ends_with('.')) said.pop_back();
     StoryEntry& e = add(a.begin, a.end.value_or(a.begin), Severity::kBad,
-                        fmt::format("kubectl {} failed: {}.", a.line, said));
+                        fmt::format("kubectl {} failed: {}.", a.line, errors_text(a.output)));
     e.because.push_back(because("kubectl " + a.line, a.begin, mark_id("action", number)));
   }
 
@@ -691,7 +706,8 @@ class Storyteller {
       const Incident& in = f_.incidents[i];
       const std::string kind = in.group.substr(0, in.group.find('/'));
       const std::string who = in.group.substr(std::min(in.group.size(), kind.size() + 1));
-      if (kind == "node" || kind == "taint-eviction" || !told.insert(in.group).second) continue;
+      if (kind == "node" || kind == "taint-eviction" || kind == "preempted") continue;
+      if (!told.insert(in.group).second) continue;
       int count = 0;
       double last = in.last;
       for (const Incident& other : f_.incidents) {
@@ -721,12 +737,42 @@ class Storyteller {
     }
   }
 
+  // Who made way for whom: an entry for each pair of workloads.
+  void preemptions() {
+    std::set<std::pair<std::string, std::string>> told;
+    for (const Preemption& p : f_.preemptions) {
+      if (!told.emplace(p.victim, p.preemptor).second) continue;
+      uint64_t n = 0;
+      double last = p.t;
+      for (const Preemption& other : f_.preemptions) {
+        if (other.victim != p.victim || other.preemptor != p.preemptor) continue;
+        ++n;
+        last = std::max(last, other.t);
+      }
+      StoryEntry& e =
+          add(p.t, last, Severity::kWarning,
+              fmt::format("{} preempted {} of {}: its priority is {}, theirs {}.", p.preemptor,
+                          count_text(n, "pod"), p.victim, p.preemptor_priority, p.victim_priority));
+      for (size_t i = 0; i < f_.incidents.size(); ++i) {
+        const Incident& in = f_.incidents[i];
+        if (in.group != preemption_group(p)) continue;
+        e.because.push_back(because(in.detail, in.t, mark_id("incident", i), in.object));
+        break;
+      }
+      cause_of_trouble(e, "preempted", p.preemptor, p.t);
+    }
+  }
+  static std::string preemption_group(const Preemption& p) {
+    return fmt::format("preempted/{} by {}", p.victim, p.preemptor);
+  }
+
   void cause_of_trouble(StoryEntry& e, std::string_view kind, const std::string& who,
                         double t) const {
     if (kind == "crash-loop") {
       const std::string oom = incident_mark("oom/" + who, 0, t);
       if (!oom.empty()) e.because.push_back(because("it is OOM-killed", {}, oom));
     }
+    if (kind == "unschedulable" && preempted_before(e, who, t)) return;
     for (size_t i = f_.faults.size(); i-- > 0;) {
       const FaultFacts& f = f_.faults[i];
       if (f.begin > t || t - f.begin > 600) continue;
@@ -743,6 +789,18 @@ class Storyteller {
     }
     const std::string mark = action_before(t, "");
     if (!mark.empty()) e.because.push_back(because("kubectl shortly before", {}, mark));
+  }
+
+  // Replacements of preempted pods are made at once.
+  bool preempted_before(StoryEntry& e, const std::string& who, double t) const {
+    for (size_t i = f_.preemptions.size(); i-- > 0;) {
+      const Preemption& p = f_.preemptions[i];
+      if (p.victim != who || p.t > t || t - p.t > 60) continue;
+      e.because.push_back(because(fmt::format("{} had preempted pods of {}", p.preemptor, who), p.t,
+                                  incident_mark(preemption_group(p), 0, f_.end)));
+      return true;
+    }
+    return false;
   }
 
   // Failing stretches that no entry so far explains.

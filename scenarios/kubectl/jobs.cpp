@@ -103,9 +103,10 @@ class ApplyJob final : public KubectlLoop::Job {
       create(with_last_applied(sent));
       return;
     }
-    if (!outcome.ok()) {
-      fail(outcome);
-      return;
+    if (!outcome.ok()) {  // one object that is refused does not keep back the others
+      complain(outcome);
+      ++at_;
+      return send();
     }
     if (tag == kRead) {
       change(sent, *outcome.object);
@@ -287,7 +288,7 @@ class DeleteJob final : public KubectlLoop::Job {
       print(fmt::format("{} \"{}\" deleted", resource_text(o.kind), o.name));
       waiting_.insert(tag);
     } else if (!(outcome.not_found() && command().has("ignore-not-found"))) {
-      fail(outcome);
+      complain(outcome);
     }
     if (++answered_ < objects_.size()) return;
     if (waiting_.empty() || command().flag("wait", "true") == "false") return end();

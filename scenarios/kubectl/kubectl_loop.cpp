@@ -28,10 +28,13 @@ void KubectlLoop::Job::fail(std::string_view message) {
   result_->exit_code = 1;
   ended_ = true;
 }
-void KubectlLoop::Job::fail(const client::Outcome& outcome) {
+void KubectlLoop::Job::complain(const client::Outcome& outcome) {
   result_->err +=
       fmt::format("Error from server ({}): {}\n", outcome.reason.view(), outcome.message.view());
   result_->exit_code = 1;
+}
+void KubectlLoop::Job::fail(const client::Outcome& outcome) {
+  complain(outcome);
   ended_ = true;
 }
 

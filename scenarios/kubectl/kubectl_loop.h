@@ -89,7 +89,9 @@ class KubectlLoop::Job {
   void submit(client::Request request, uint32_t tag);
   void timer(api::Duration after, uint32_t tag);
   void print(std::string_view line) { result_->out.append(line).append("\n"); }
-  // "error: ..." or "Error from server (Reason): ...", and the command ends with exit code 1.
+  // "Error from server (Reason): ...", and the command goes on; its exit code will be 1.
+  void complain(const client::Outcome& outcome);
+  // "error: ..." or as complain(), and the command ends with exit code 1.
   void fail(std::string_view message);
   void fail(const client::Outcome& outcome);
   void end() { ended_ = true; }

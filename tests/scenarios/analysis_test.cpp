@@ -270,6 +270,95 @@ TEST(AnalysisTest, IncidentsOfAKindAreToldOnce) {
   EXPECT_EQ(r.pods[0].segments.back().state, PodState::kCrashLoop);
 }
 
+// A pod that waits from `t` on for the reason that the scheduler gives.
+void put_waiting(JournalBuilder& b, double t, std::string_view name, std::string_view app,
+                 std::string_view reason) {
+  api::Pod pod = make_pod(name, app);
+  pod.metadata.uid = fmt::format("uid-{}", name);
+  pod.spec.priority = app == "vip" ? 1000 : 10;
+  b.put(t, pod);
+  api::PodCondition c;
+  c.type = "PodScheduled";
+  c.status = "False";
+  c.reason = "Unschedulable";
+  c.message = reason;
+  pod.status.conditions.push_back(c);
+  b.put(t, pod);
+}
+
+TEST(AnalysisTest, OneMoreNodeIsProposedOnlyWherePodsWaitedForRoom) {
+  const auto hints = [](std::string_view reason) {
+    JournalBuilder b;
+    b.put(0, make_deployment("web", 1, 0));
+    put_waiting(b, 1, "web-1", "web", reason);
+    std::string all;
+    for (const Hint& h : analysed(b).report.hints) all += h.text + "\n";
+    return all;
+  };
+  const auto for_room = HasSubstr("Pods waited for room");
+  EXPECT_THAT(hints("0/3 nodes are available: 3 Insufficient cpu."), for_room);
+  EXPECT_THAT(hints("0/3 nodes are available: 3 Too many pods."), for_room);
+  EXPECT_THAT(hints("0/3 nodes are available: persistentvolumeclaim \"d\" not found."),
+              ::testing::Not(for_room));
+  EXPECT_THAT(hints("Scheduling is blocked due to non-empty scheduling gates"),
+              ::testing::Not(for_room));
+}
+
+TEST(AnalysisTest, TheStoryNamesWhoPreemptedWhom) {
+  JournalBuilder b;
+  b.put(0, make_deployment("web", 2, 2));
+  for (const std::string name : {"web-1", "web-2"}) {
+    api::Pod pod = make_pod(name);
+    pod.metadata.uid = "uid-" + name;
+    pod.spec.priority = 10;
+    pod.spec.node_name = "n1";
+    b.put(1, pod);
+    pod.metadata.deletion_timestamp = b.wall(60);
+    b.put(60, pod);
+    b.remove(61, pod);
+    api::Event e;
+    e.metadata.name = name + ".1";
+    e.metadata.namespace_ = "default";
+    e.reason = "Preempted";
+    e.message = "Preempted by pod uid-vip-1 on node n1";
+    e.involved_object.kind = "Pod";
+    e.involved_object.namespace_ = "default";
+    e.involved_object.name = name;
+    e.involved_object.uid = pod.metadata.uid;
+    b.put(60.1, e);
+  }
+  put_waiting(b, 59, "vip-1", "vip", "0/1 nodes are available: 1 Insufficient cpu.");
+  put_waiting(b, 60.01, "web-3", "web", "0/1 nodes are available: 1 Insufficient cpu.");
+  const RunReport r = analysed(b).report;
+  const auto entry = [&](std::string_view text) {
+    for (const StoryEntry& e : r.story) {
+      if (e.text.find(text) != std::string::npos) return e;
+    }
+    ADD_FAILURE() << "no entry has " << text;
+    return StoryEntry();
+  };
+  const StoryEntry taken = entry("vip preempted 2 pods of web: its priority is 1000, theirs 10.");
+  ASSERT_EQ(taken.because.size(), 1u);
+  EXPECT_EQ(taken.because[0].text, "pod vip-1 took the place of web-1 on node n1");
+  EXPECT_FALSE(taken.because[0].mark.empty());
+  const StoryEntry waited = entry("1 pod of web waited longer than 15s for a node.");
+  ASSERT_EQ(waited.because.size(), 2u);
+  EXPECT_EQ(waited.because[1].text, "vip had preempted pods of web");
+  EXPECT_EQ(waited.because[1].mark, taken.because[0].mark);
+}
+
+TEST(AnalysisTest, EveryObjectThatKubectlCouldNotApplyIsNamed) {
+  JournalBuilder b;
+  b.record(20, "kubectl.begin", "apply -f -", "");
+  b.record(21, "kubectl.end", "apply -f -",
+           "Error from server (Forbidden): pods \"a\" is forbidden: no PriorityClass with name x "
+           "was found\nError from server (NotFound): namespaces \"nowhere\" not found\n");
+  const RunReport r = analysed(b).report;
+  ASSERT_EQ(r.story.size(), 1u);
+  EXPECT_THAT(r.story[0].text, HasSubstr("PriorityClass with name x was found; Error from server "
+                                         "(NotFound): namespaces \"nowhere\" not found."));
+}
+
 TEST(AnalysisTest, FailuresWithoutACauseSaySo) {
   JournalBuilder b;
   b.put(0, make_deployment("web", 1, 1));
