@@ -17,6 +17,8 @@
 #include "models/api/types/discovery.h"
 #include "models/api/types/policy.h"
 #include "models/api/types/resource.h"
+#include "models/api/types/scheduling.h"
+#include "models/api/types/storage.h"
 
 namespace mainspring::scenarios {
 
@@ -407,6 +409,77 @@ std::string claim_state(const api::ResourceClaim& c) {
   return join(states, ",");
 }
 
+// Each once, in kubectl's order.
+std::string access_modes(const api::List<api::Str>& modes) {
+  constexpr std::pair<std::string_view, std::string_view> kShort[] = {{"ReadWriteOnce", "RWO"},
+                                                                      {"ReadOnlyMany", "ROX"},
+                                                                      {"ReadWriteMany", "RWX"},
+                                                                      {"ReadWriteOncePod", "RWOP"}};
+  std::vector<std::string> out;
+  for (const auto& [mode, text] : kShort) {
+    if (std::find(modes.begin(), modes.end(), mode) != modes.end()) out.emplace_back(text);
+  }
+  return join(out, ",");
+}
+
+std::string or_unset(std::string_view text) { return std::string(text.empty() ? "<unset>" : text); }
+
+std::string storage_of(const api::Map<api::Quantity>& capacity) {
+  const api::Quantity* storage = capacity.find("storage");
+  return storage ? storage->to_string() : "0";
+}
+
+std::string phase_of(const api::Object& o, const api::Str& phase) {
+  return o.metadata.deletion_timestamp ? "Terminating" : phase.str();
+}
+
+Cells volume_row(const api::PersistentVolume& v, api::Time now, bool wide) {
+  const api::PersistentVolumeSpec& spec = v.spec;
+  Cells row{v.metadata.name.str(),
+            storage_of(spec.capacity),
+            access_modes(spec.access_modes),
+            spec.persistent_volume_reclaim_policy.str(),
+            phase_of(v, v.status.phase),
+            spec.claim_ref ? fmt::format("{}/{}", spec.claim_ref->namespace_.view(),
+                                         spec.claim_ref->name.view())
+                           : std::string(),
+            spec.storage_class_name.str(),
+            or_unset(spec.volume_attributes_class_name),
+            v.status.reason.str(),
+            age(v.metadata.creation_timestamp, now)};
+  if (wide) row.push_back(or_unset(spec.volume_mode));
+  return row;
+}
+
+Cells volume_claim_row(const api::PersistentVolumeClaim& c, api::Time now, bool wide) {
+  const bool bound = !c.spec.volume_name.empty();
+  Cells row{c.metadata.name.str(),
+            phase_of(c, c.status.phase),
+            c.spec.volume_name.str(),
+            bound ? storage_of(c.status.capacity) : std::string(),
+            bound ? access_modes(c.status.access_modes) : std::string(),
+            c.spec.storage_class_name.value_or("").str(),
+            or_unset(c.spec.volume_attributes_class_name.value_or("")),
+            age(c.metadata.creation_timestamp, now)};
+  if (wide) row.push_back(or_unset(c.spec.volume_mode));
+  return row;
+}
+
+Cells storage_class_row(const api::StorageClass& c, api::Time now) {
+  const auto marked = [&](std::string_view annotation) {
+    const api::Str* value = c.metadata.annotations.find(annotation);
+    return value && *value == "true";
+  };
+  const bool is_default = marked("storageclass.kubernetes.io/is-default-class") ||
+                          marked("storageclass.beta.kubernetes.io/is-default-class");
+  return {c.metadata.name.str() + (is_default ? " (default)" : ""),
+          c.provisioner.str(),
+          c.reclaim_policy.str(),
+          c.volume_binding_mode.str(),
+          c.allow_volume_expansion.value_or(false) ? "true" : "false",
+          age(c.metadata.creation_timestamp, now)};
+}
+
 std::vector<std::string> columns_of(std::string_view kind, bool wide) {
   struct Columns {
     std::string_view kind;
@@ -444,6 +517,18 @@ std::vector<std::string> columns_of(std::string_view kind, bool wide) {
       {"Secret", {"NAME", "TYPE", "DATA", "AGE"}, {}},
       {"ResourceClaim", {"NAME", "STATE", "AGE"}, {}},
       {"ResourceSlice", {"NAME", "NODE", "DRIVER", "POOL", "AGE"}, {}},
+      {"PersistentVolume",
+       {"NAME", "CAPACITY", "ACCESS MODES", "RECLAIM POLICY", "STATUS", "CLAIM", "STORAGECLASS",
+        "VOLUMEATTRIBUTESCLASS", "REASON", "AGE"},
+       {"VOLUMEMODE"}},
+      {"PersistentVolumeClaim",
+       {"NAME", "STATUS", "VOLUME", "CAPACITY", "ACCESS MODES", "STORAGECLASS",
+        "VOLUMEATTRIBUTESCLASS", "AGE"},
+       {"VOLUMEMODE"}},
+      {"StorageClass",
+       {"NAME", "PROVISIONER", "RECLAIMPOLICY", "VOLUMEBINDINGMODE", "ALLOWVOLUMEEXPANSION", "AGE"},
+       {}},
+      {"PriorityClass", {"NAME", "VALUE", "GLOBAL-DEFAULT", "AGE", "PREEMPTIONPOLICY"}, {}},
       {"Lease", {"NAME", "HOLDER", "AGE"}, {}}};
   if (kind == "Event") {
     if (!wide) return {"LAST SEEN", "TYPE", "REASON", "OBJECT", "MESSAGE"};
@@ -505,6 +590,17 @@ Cells row_of(const api::Object& o, api::Time now, bool wide) {
     case api::Kind::Secret: {
       const auto& secret = api::as<api::Secret>(o);
       return {name, secret.type.str(), fmt::format("{}", secret.data.size()), since};
+    }
+    case api::Kind::PersistentVolume:
+      return volume_row(api::as<api::PersistentVolume>(o), now, wide);
+    case api::Kind::PersistentVolumeClaim:
+      return volume_claim_row(api::as<api::PersistentVolumeClaim>(o), now, wide);
+    case api::Kind::StorageClass:
+      return storage_class_row(api::as<api::StorageClass>(o), now);
+    case api::Kind::PriorityClass: {
+      const auto& c = api::as<api::PriorityClass>(o);
+      return {name, fmt::format("{}", c.value), c.global_default ? "true" : "false", since,
+              c.preemption_policy.str()};
     }
     case api::Kind::Lease: {
       const auto& lease = api::as<api::Lease>(o);

@@ -107,9 +107,11 @@ std::string print_tables(const std::vector<Found>& all, const GetArguments& argu
     options.wide = arguments.output == Output::kWide;
     options.namespaces = arguments.all_namespaces && f.kind->namespaced;
     scenarios::ReportTable table = scenarios::object_table(f.kind->name, f.objects, now, options);
-    if (prefixed) {
+    // Events have a name only with -o wide, and not in front.
+    const auto named = std::find(table.columns.begin(), table.columns.end(), "NAME");
+    if (prefixed && named != table.columns.end()) {
       for (auto& row : table.rows) {
-        std::string& name = row[options.namespaces ? 1 : 0];
+        std::string& name = row[static_cast<size_t>(named - table.columns.begin())];
         name = fmt::format("{}{}{}/{}", f.kind->singular, f.kind->group.empty() ? "" : ".",
                            f.kind->group, name);
       }
@@ -207,7 +209,7 @@ int get_command(const GetArguments& arguments, const Terminal& terminal) {
   }
   const scenarios::ClusterState& state = history.state_at(when);
   if (!history.error().empty()) {
-    print_error(terminal, fmt::format("{}: {}", folder.journal_path, history.error()));
+    print_error(terminal, history.error());
     return kInvalidInput;
   }
   std::vector<Found> found;
@@ -228,7 +230,7 @@ int digest_command(const std::string& run, const Terminal& terminal) {
   while (reader.next(record)) {
   }
   if (!reader.error().empty()) {
-    print_error(terminal, fmt::format("{}: {}", folder.journal_path, reader.error()));
+    print_error(terminal, reader.error());
     return kInvalidInput;
   }
   print_out(reader.digest().hex() + "\n");

@@ -76,7 +76,8 @@ void add_run(CLI::App& app, CommandLine& line) {
   verb->add_option("--out", line.run.out,
                    "Folder for report.html, results.json, junit.xml and the journal")
       ->type_name("DIR");
-  verb->add_flag("--quiet", line.run.quiet, "No progress and no summary");
+  verb->add_flag("--quiet", line.run.quiet,
+                 "No progress, notes and summary; problems of the input are said");
   add_output(*verb, line, {"table", "json", "yaml"});
   add_color(*verb, line);
   verb->footer(
@@ -192,10 +193,11 @@ std::vector<VerbHelp> describe_verbs(const CLI::App& app) {
         verb.takes_files = verb.words.empty();
       }
     }
-    if (verb.name == "get") {
-      for (const api::KindInfo& kind : api::all_kinds()) {
-        if (!kind.resource.empty()) verb.words.emplace_back(kind.resource);
-      }
+    if (verb.name == "explain") verb.words = {"scenario"};
+    for (const api::KindInfo& kind : api::all_kinds()) {
+      if (kind.resource.empty()) continue;
+      if (verb.name == "get") verb.words.emplace_back(kind.resource);
+      if (verb.name == "explain") verb.words.emplace_back(kind.singular);
     }
     verbs.push_back(std::move(verb));
   }

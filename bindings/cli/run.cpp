@@ -70,8 +70,15 @@ int run_command(const RunArguments& arguments, const Terminal& terminal) {
   api::Diagnostics diagnostics;
   const scenarios::LoadedScenario scenario =
       scenarios::load_scenario(arguments.scenario, arguments.set, diagnostics);
-  if (!diagnostics.ok() || !arguments.quiet) print_diagnostics(terminal, diagnostics, 50);
+  print_diagnostics(terminal, diagnostics, 50);
   if (!diagnostics.ok()) return kInvalidInput;
+  if (!arguments.out.empty()) {
+    const std::string problem = bindings::make_run_folder(arguments.out);
+    if (!problem.empty()) {
+      print_error(terminal, problem);
+      return kInvalidInput;
+    }
+  }
   if (!arguments.quiet) {
     for (const std::string& note : scenario.notes) print_err(fmt::format("note: {}\n", note));
   }

@@ -1,6 +1,7 @@
 #include "bindings/common/run_folder.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -49,14 +50,23 @@ Json metadata(const FinishedRun& run, const std::string& folder) {
 
 }  // namespace
 
-std::string save_run(const FinishedRun& run, const std::string& folder) {
+std::string make_run_folder(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return fmt::format("{}: {}", folder, error.message());
+  if (access(folder.c_str(), W_OK) != 0) {
+    return fmt::format("{}: {}", folder, std::strerror(errno));
+  }
+  return {};
+}
+
+std::string save_run(const FinishedRun& run, const std::string& folder) {
+  std::string problem = make_run_folder(folder);
+  if (!problem.empty()) return problem;
   const auto in = [&](const char* name) { return (fs::path(folder) / name).string(); };
 
-  std::string problem = run.journal.save(in(kJournal));
-  if (!problem.empty()) return fmt::format("{}: {}", in(kJournal), problem);
+  problem = run.journal.save(in(kJournal));
+  if (!problem.empty()) return problem;
   const auto written = [&](bool ok, const char* name) {
     if (!ok && problem.empty()) problem = fmt::format("{}: {}", in(name), std::strerror(errno));
   };

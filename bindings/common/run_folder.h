@@ -28,7 +28,9 @@ struct RunFolder {
   std::string digest;
 };
 
-// Makes the folder if it is missing and replaces those files of it. Returns what went wrong, or an
+// Makes the folder if it is missing. Returns why files cannot be written there, or an empty string.
+std::string make_run_folder(const std::string& folder);
+// The same, and replaces those files of it. Returns what went wrong, or an
 // empty string.
 std::string save_run(const FinishedRun& run, const std::string& folder);
 

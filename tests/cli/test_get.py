@@ -39,6 +39,17 @@ def test_tables_have_headers(mainspring, recorded, words, first):
     assert done.stdout.split()[0] == first
 
 
+def test_only_the_name_says_the_kind_among_several(mainspring, recorded):
+    both = mainspring("get", "deploy,events", "--run", "out").stdout
+    deployments, events = both.split("\n\n")
+    assert deployments.splitlines()[1].startswith("deployment.apps/web ")
+    assert events.split()[:2] == ["LAST", "SEEN"]
+    assert not any(line.startswith("event") for line in events.splitlines()[1:])
+    wide = mainspring("get", "deploy,events", "--run", "out", "-o", "wide").stdout
+    for line in wide.split("\n\n")[1].splitlines()[1:]:
+        assert line.split()[-1].startswith("event/"), line
+
+
 def test_json_yaml_and_name(mainspring, recorded):
     one = json.loads(mainspring("get", "deploy", "web", "--run", "out", "-o", "json").stdout)
     assert one["kind"] == "Deployment" and one["status"]["readyReplicas"] == 2
@@ -82,4 +93,6 @@ def test_a_journal_that_was_cut_off_is_not_taken_for_a_whole_one(mainspring, rec
     journal = recorded / "journal.mspj"
     journal.write_bytes(journal.read_bytes()[:-100])
     done = mainspring("digest", "out")
-    assert done.returncode == 3 and "journal.mspj" in done.stderr
+    assert done.returncode == 3 and done.stderr.count("journal.mspj") == 1
+    shown = mainspring("get", "pods", "--run", "out")
+    assert shown.returncode == 3 and shown.stderr.count("journal.mspj") == 1

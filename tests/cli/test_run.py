@@ -7,6 +7,7 @@ import subprocess
 import time
 import xml.etree.ElementTree as ET
 
+import pytest
 from conftest import PROGRAM
 
 FAILING = "expectations=[{name: cheap, cost: {atMost: '0.0000001'}}]"
@@ -104,9 +105,54 @@ def test_a_file_that_is_not_there_is_an_input_error(mainspring):
     assert done.returncode == 3 and "nowhere.yaml" in done.stderr
 
 
-def test_a_folder_that_cannot_be_written_is_said(mainspring):
-    done = mainspring("run", "scenario.yaml", "--quiet", "--out", "web.yaml/out")
-    assert done.returncode == 3 and "web.yaml/out" in done.stderr
+@pytest.mark.parametrize("out", ["web.yaml/out", "web.yaml", "/proc/x"])
+def test_a_folder_that_cannot_be_made_is_said_before_the_run(mainspring, out):
+    done = mainspring("run", "scenario.yaml", "--out", out)
+    assert done.returncode == 3 and out in done.stderr
+    assert done.stdout == ""
+
+
+def test_warnings_about_the_input_are_said_even_if_quiet(mainspring, folder):
+    text = (folder / "web.yaml").read_text()
+    (folder / "web.yaml").write_text(text.replace("  replicas: 2", "  replicas: 2\n  replica: 3"))
+    done = mainspring("run", "scenario.yaml", "--quiet")
+    assert done.returncode == 0 and done.stdout == ""
+    assert "web.yaml:7:3: warning: Deployment/web spec.replica" in done.stderr
+
+
+def test_objects_that_the_api_server_refuses_make_the_input_invalid(mainspring, folder):
+    text = (folder / "scenario.yaml").read_text()
+    (folder / "team.yaml").write_text(text + "namespace: team-a\n")
+    said = [
+        'web.yaml:1:1: Deployment/web: namespaces "team-a" not found',
+        'web.yaml:19:1: Service/web: namespaces "team-a" not found',
+    ]
+    done = mainspring("run", "team.yaml", "--out", "out")
+    assert done.returncode == 3 and done.stderr.splitlines() == said
+    assert done.stdout == "" and not (folder / "out").exists()
+    checked = mainspring("validate", "team.yaml")
+    assert checked.returncode == 3 and checked.stderr.splitlines()[:2] == said
+
+
+def test_an_apply_goes_on_after_an_object_that_is_refused(mainspring, folder):
+    pod = (
+        "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s}, "
+        "spec: {%scontainers: [{name: c, image: a:1}]}}\n"
+    )
+    (folder / "pods.yaml").write_text(
+        pod % ("a", "priorityClassName: nope, ")
+        + pod % ("b, namespace: nowhere", "")
+        + pod % ("c", "")
+    )
+    text = (folder / "scenario.yaml").read_text()
+    (folder / "apply.yaml").write_text(
+        text + "timeline: [{at: 40s, kubectl: apply -f -, files: [pods.yaml]}]\n"
+    )
+    done = mainspring("run", "apply.yaml", "-o", "json", "--out", "out")
+    story = " ".join(entry["text"] for entry in json.loads(done.stdout)["story"])
+    assert 'pods "a" is forbidden: no PriorityClass with name nope was found' in story
+    assert 'namespaces "nowhere" not found' in story
+    assert mainspring("get", "pod", "c", "--run", "out").returncode == 0
 
 
 def catches(pid, number):

@@ -137,6 +137,18 @@ def test_a_value_of_the_wrong_type_is_not_missing_as_well(mainspring, folder):
     assert done.stderr.count("selector") == 1, done.stderr
 
 
+def test_an_empty_file_is_an_error_for_validate_as_for_run(mainspring, folder):
+    (folder / "empty.yaml").write_text("")
+    for verb in ("validate", "run"):
+        done = mainspring(verb, "empty.yaml")
+        assert done.returncode == 3 and "empty.yaml:1:1: expected" in done.stderr
+    text = (folder / "scenario.yaml").read_text()
+    (folder / "scenario.yaml").write_text(text.replace("[web.yaml]", "[web.yaml, empty.yaml]"))
+    for verb in ("validate", "run"):
+        done = mainspring(verb, "scenario.yaml")
+        assert done.returncode == 3 and "empty.yaml:1:1: expected" in done.stderr
+
+
 def test_validate_of_nothing_is_an_error(mainspring):
     done = mainspring("validate", "*.json")
     assert done.returncode == 3 and "no file matches *.json" in done.stderr
@@ -228,6 +240,8 @@ def test_bash_completes_verbs_options_and_values():
     assert complete(["mainspring", "run", "-o", ""]) == ["table", "json", "yaml"]
     assert complete(["mainspring", "get", "hor"]) == ["horizontalpodautoscalers"]
     assert complete(["mainspring", "run", "--out", ""]) == []  # bash's own files
+    offered = complete(["mainspring", "explain", ""])
+    assert {"pod", "scenario", "deployment"} <= set(offered)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

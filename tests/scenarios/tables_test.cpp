@@ -4,6 +4,8 @@
 
 #include "models/api/types/autoscaling.h"
 #include "models/api/types/resource.h"
+#include "models/api/types/scheduling.h"
+#include "models/api/types/storage.h"
 #include "tests/scenarios/journal_builder.h"
 
 namespace mainspring::scenarios {
@@ -136,6 +138,66 @@ TEST(TablesTest, ResourceClaimsSayWhatBecameOfThem) {
   claim->metadata.deletion_timestamp = JournalBuilder::wall(60);
   claim->status = {};
   EXPECT_EQ(shown(), "NAME   STATE     AGE\ngpu    deleted   5m\n");
+}
+
+TEST(TablesTest, VolumesAndClassesAsKubectlShowsThem) {
+  const auto made = [](auto object, std::string_view name) {
+    object->metadata.name = name;
+    object->metadata.creation_timestamp = JournalBuilder::wall(0);
+    return object;
+  };
+  const auto claim = made(api::make<api::PersistentVolumeClaim>(), "data");
+  claim->spec.storage_class_name = "fast";
+  claim->spec.volume_mode = "Filesystem";
+  claim->status.phase = "Pending";
+  EXPECT_EQ(get("PersistentVolumeClaim", {api::ObjectRef(api::clone(*claim))}),
+            "NAME   STATUS    VOLUME   CAPACITY   ACCESS MODES   STORAGECLASS   "
+            "VOLUMEATTRIBUTESCLASS   AGE\n"
+            "data   Pending                                      fast           "
+            "<unset>                 5m\n");
+  claim->spec.volume_name = "pv-1";
+  claim->status.phase = "Bound";
+  claim->status.capacity.set("storage", api::Quantity::of("10Gi"));
+  claim->status.access_modes = {"ReadWriteMany", "ReadWriteOnce"};
+  EXPECT_EQ(get("PersistentVolumeClaim", {claim}, {.wide = true}),
+            "NAME   STATUS   VOLUME   CAPACITY   ACCESS MODES   STORAGECLASS   "
+            "VOLUMEATTRIBUTESCLASS   AGE   VOLUMEMODE\n"
+            "data   Bound    pv-1     10Gi       RWO,RWX        fast           "
+            "<unset>                 5m    Filesystem\n");
+
+  const auto volume = made(api::make<api::PersistentVolume>(), "pv-1");
+  volume->spec.capacity.set("storage", api::Quantity::of("10Gi"));
+  volume->spec.access_modes = {"ReadWriteOncePod"};
+  volume->spec.persistent_volume_reclaim_policy = "Delete";
+  volume->spec.storage_class_name = "fast";
+  api::ObjectReference bound_to;
+  bound_to.namespace_ = "default";
+  bound_to.name = "data";
+  volume->spec.claim_ref = bound_to;
+  volume->status.phase = "Bound";
+  EXPECT_EQ(get("PersistentVolume", {volume}),
+            "NAME   CAPACITY   ACCESS MODES   RECLAIM POLICY   STATUS   CLAIM          "
+            "STORAGECLASS   VOLUMEATTRIBUTESCLASS   REASON   AGE\n"
+            "pv-1   10Gi       RWOP           Delete           Bound    default/data   "
+            "fast           <unset>                          5m\n");
+
+  const auto storage = made(api::make<api::StorageClass>(), "fast");
+  storage->metadata.annotations.set("storageclass.kubernetes.io/is-default-class", "true");
+  storage->provisioner = "disk.example.com";
+  storage->reclaim_policy = "Delete";
+  storage->volume_binding_mode = "WaitForFirstConsumer";
+  EXPECT_EQ(get("StorageClass", {storage}),
+            "NAME             PROVISIONER        RECLAIMPOLICY   VOLUMEBINDINGMODE      "
+            "ALLOWVOLUMEEXPANSION   AGE\n"
+            "fast (default)   disk.example.com   Delete          WaitForFirstConsumer   "
+            "false                  5m\n");
+
+  const auto priority = made(api::make<api::PriorityClass>(), "high");
+  priority->value = 1000;
+  priority->preemption_policy = "Never";
+  EXPECT_EQ(get("PriorityClass", {priority}),
+            "NAME   VALUE   GLOBAL-DEFAULT   AGE   PREEMPTIONPOLICY\n"
+            "high   1000    false            5m    Never\n");
 }
 
 }  // namespace
