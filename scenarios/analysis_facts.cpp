@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "models/api/pod_helpers.h"
+#include "models/api/text.h"
 #include "models/api/types/apps.h"
 #include "models/api/types/autoscaling.h"
 #include "models/api/types/core.h"
@@ -351,11 +352,25 @@ class Collector {
   void event(const api::Event& e) {
     if (e.reason == "SuccessfulRescale") rescaled(e);
     if (e.reason == "Preempted" && e.count <= 1) preempted(e);
+    if (e.reason == "FailedCreate") failed_create(e);
     if (e.reason == "TaintManagerEviction" && e.message.view().starts_with("Marking")) {
       incident("taint-eviction", t_, "pods of dead nodes evicted", e.message.str(),
                fmt::format("pod/{}/{}", e.involved_object.namespace_.view(),
                            e.involved_object.name.view()));
     }
+  }
+
+  // A controller's request was refused.
+  void failed_create(const api::Event& e) {
+    const api::ObjectReference& by = e.involved_object;
+    const auto above =
+        deployment_of_.find(fmt::format("{}/{}", by.namespace_.view(), by.name.view()));
+    const bool owned = by.kind == "ReplicaSet" && above != deployment_of_.end();
+    const std::string who = label_of(by.namespace_, owned ? above->second : by.name.str());
+    const std::string_view what = by.kind == "CronJob" ? "jobs" : "pods";
+    incident("failed-create/" + who, t_, fmt::format("{} cannot create {}", who, what),
+             e.message.str(),
+             fmt::format("{}/{}/{}", api::to_lower(by.kind), by.namespace_.view(), by.name.view()));
   }
 
   // The event names the preemptor by its uid only.

@@ -722,6 +722,8 @@ class Storyteller {
       } else if (kind == "crash-loop") {
         text = fmt::format("{} kept crashing: its containers waited in CrashLoopBackOff {}.", who,
                            count_text(n, "time"));
+      } else if (kind == "failed-create") {
+        text = fmt::format("{}: refused {}.", in.title, count_text(n, "time"));
       } else if (kind == "evicted") {
         text = fmt::format("{} of {} evicted by the kubelet.", count_text(n, "pod"), who);
       } else {

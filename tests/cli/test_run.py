@@ -134,6 +134,17 @@ def test_objects_that_the_api_server_refuses_make_the_input_invalid(mainspring, 
     assert checked.returncode == 3 and checked.stderr.splitlines()[:2] == said
 
 
+def test_a_delete_names_every_object_that_is_not_there(mainspring, folder):
+    text = (folder / "scenario.yaml").read_text()
+    (folder / "delete.yaml").write_text(
+        text + "timeline: [{at: 40s, kubectl: delete deployment x web y}]\n"
+    )
+    done = mainspring("run", "delete.yaml", "-o", "json", "--out", "out")
+    story = " ".join(entry["text"] for entry in json.loads(done.stdout)["story"])
+    assert 'deployments.apps "x" not found' in story and '"y" not found' in story
+    assert mainspring("get", "deploy", "web", "--run", "out").returncode == 1
+
+
 def test_an_apply_goes_on_after_an_object_that_is_refused(mainspring, folder):
     pod = (
         "---\n{apiVersion: v1, kind: Pod, metadata: {name: %s}, "

@@ -347,6 +347,33 @@ TEST(AnalysisTest, TheStoryNamesWhoPreemptedWhom) {
   EXPECT_EQ(waited.because[1].mark, taken.because[0].mark);
 }
 
+TEST(AnalysisTest, AWorkloadWhosePodsAreRefusedIsNamedWithTheReason) {
+  JournalBuilder b;
+  b.put(0, make_deployment("web", 2, 0));
+  api::ReplicaSet set;
+  set.metadata.name = "web-5d";
+  set.metadata.namespace_ = "default";
+  set.metadata.owner_references = make_pod("x").metadata.owner_references;
+  set.metadata.owner_references.edit()[0].kind = "Deployment";
+  set.metadata.owner_references.edit()[0].name = "web";
+  b.put(0, set);
+  for (const int second : {1, 2, 3}) {
+    api::Event e;
+    e.metadata.name = fmt::format("web-5d.{}", second);
+    e.metadata.namespace_ = "default";
+    e.reason = "FailedCreate";
+    e.message = "Error creating: pods \"web-5d-x\" is forbidden: exceeded quota: q";
+    e.involved_object.kind = "ReplicaSet";
+    e.involved_object.namespace_ = "default";
+    e.involved_object.name = "web-5d";
+    b.put(second, e);
+  }
+  const RunReport r = analysed(b).report;
+  ASSERT_EQ(r.story.size(), 1u);
+  EXPECT_EQ(r.story[0].text, "web cannot create pods: refused 3 times.");
+  EXPECT_THAT(r.story[0].because[0].text, HasSubstr("exceeded quota: q"));
+}
+
 TEST(AnalysisTest, EveryObjectThatKubectlCouldNotApplyIsNamed) {
   JournalBuilder b;
   b.record(20, "kubectl.begin", "apply -f -", "");
