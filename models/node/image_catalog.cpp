@@ -4,6 +4,21 @@
 
 namespace mainspring::node {
 
+namespace {
+
+// 20 MB + 400 MB * u^2: half of all images are below 120 MB. By the short form of the name.
+int64_t computed_bytes(std::string_view reference) {
+  for (const std::string_view prefix : {"docker.io/", "library/"}) {
+    if (reference.starts_with(prefix)) reference.remove_prefix(prefix.size());
+  }
+  constexpr std::string_view kLatest = ":latest";
+  if (reference.ends_with(kLatest)) reference.remove_suffix(kLatest.size());
+  const uint64_t u = sim::hash64(reference) >> 48;  // 16 bits
+  return 20'000'000 + static_cast<int64_t>(400'000'000ULL * (u * u) >> 32);
+}
+
+}  // namespace
+
 ImageName parse_image(std::string_view image) {
   ImageName name;
   std::string_view rest = image;
@@ -40,13 +55,37 @@ ImageName parse_image(std::string_view image) {
   return name;
 }
 
-void ImageCatalog::set_image(Image image) {
-  if (const auto n = by_name_.find(image.name)) {
-    images_[*n] = std::move(image);
-    return;
+std::string ImageName::reference() const {
+  std::string text = registry + '/' + repository;
+  if (!tag.starts_with('@')) text += ':';
+  return text + tag;
+}
+
+std::optional<uint32_t> ImageCatalog::find(std::string_view image) const {
+  const auto n = by_name_.find(image);
+  return n ? n : by_name_.find(parse_image(image).reference());
+}
+
+uint32_t ImageCatalog::number(std::string_view image) {
+  if (const auto n = by_name_.find(image)) return *n;
+  const std::string reference = parse_image(image).reference();
+  auto n = by_name_.find(reference);
+  if (!n) {
+    n = static_cast<uint32_t>(images_.size());
+    Entry entry;
+    entry.shown.names = {api::Str(reference)};
+    entry.shown.size_bytes = computed_bytes(reference);
+    images_.push_back(std::move(entry));
+    by_name_.set(reference, *n);
   }
-  by_name_.set(image.name, static_cast<uint32_t>(images_.size()));
-  images_.push_back(std::move(image));
+  if (image != reference) by_name_.set(image, *n);
+  return *n;
+}
+
+void ImageCatalog::set_image(const Image& image) {
+  Entry& entry = images_[number(image.name)];
+  if (image.bytes > 0) entry.shown.size_bytes = image.bytes;
+  entry.missing = image.missing;
 }
 
 void ImageCatalog::set_registry(Registry r) {
@@ -80,15 +119,8 @@ const ImageCatalog::Registry* ImageCatalog::registry(std::string_view host) cons
 }
 
 bool ImageCatalog::missing(std::string_view image) const {
-  const auto n = by_name_.find(image);
+  const auto n = find(image);
   return n && images_[*n].missing;
-}
-
-int64_t ImageCatalog::bytes(std::string_view image) const {
-  if (const auto n = by_name_.find(image); n && images_[*n].bytes > 0) return images_[*n].bytes;
-  // 20 MB + 400 MB * u^2: half of all images are below 120 MB.
-  const uint64_t u = sim::hash64(image) >> 48;  // 16 bits
-  return 20'000'000 + static_cast<int64_t>(400'000'000ULL * (u * u) >> 32);
 }
 
 }  // namespace mainspring::node

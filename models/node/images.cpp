@@ -1,5 +1,6 @@
-// Images on a node: pull policy, the serial pull queue, credentials.
-// Source: pkg/kubelet/images/image_manager.go EnsureImageExists, puller.go (serial).
+// Images on a node: pull policy, the serial pull queue, credentials, and the list in node status.
+// Sources: pkg/kubelet/images/image_manager.go EnsureImageExists, puller.go (serial),
+// image_gc_manager.go (the cached list); pkg/kubelet/nodestatus/setters.go Images.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,16 +8,16 @@
 #include "models/node/docker_auth.h"
 #include "models/node/internal.h"
 #include "models/node/node_fleet.h"
-#include "sim/hash.h"
 
 namespace mainspring::node {
 
 using sim::Duration;
+using sim::SimTime;
 
 namespace {
 
-bool on_disk(const Machine& m, std::string_view image) {
-  return std::binary_search(m.images.begin(), m.images.end(), sim::hash64(image));
+bool on_disk(const Machine& m, uint32_t image) {
+  return std::find(m.images.begin(), m.images.end(), image) != m.images.end();
 }
 
 // Bytes over a rate in bytes a second, slowed by a factor in thousandths.
@@ -36,7 +37,7 @@ void NodeFleet::ensure_image(sim::World& world, uint32_t p, uint32_t slot) {
   const KubeletConfig& config = options_.config;
   std::string_view policy = spec.image_pull_policy;
   if (policy.empty()) policy = parse_image(image).latest ? "Always" : "IfNotPresent";
-  const bool present = on_disk(machines_[pod.node], image);
+  const bool present = on_disk(machines_[pod.node], options_.images.number(image));
 
   if (present && policy != "Always") {
     pod_event(world, pod, "Normal", "Pulled",
@@ -135,8 +136,9 @@ void NodeFleet::start_pull(sim::World& world, NodeIndex n) {
   Duration takes =
       config.image_resolve.at(pod_draw(world, pod, uint64_t{20} << 16 | c.spec_index, c.pulls++));
   takes = takes * slow / 1000;
-  if (pull_error(world, *pod.object, pull.image).empty() && !on_disk(m, pull.image)) {
-    const int64_t bytes = options_.images.bytes(pull.image);
+  const uint32_t image = options_.images.number(pull.image);
+  if (pull_error(world, *pod.object, pull.image).empty() && !on_disk(m, image)) {
+    const int64_t bytes = options_.images.shown(image).size_bytes;
     takes += transfer(bytes, config.download_bytes_per_second, slow);
     takes += transfer(bytes, config.unpack_bytes_per_second, 1000);
   }
@@ -156,21 +158,21 @@ void NodeFleet::pull_done(sim::World& world, NodeIndex n) {
   if (pod.in_use && pod.generation == pull.pod_generation) {
     error = pull_error(world, *pod.object, pull.image);
   }
-  if (error.empty()) {
-    const uint64_t key = sim::hash64(pull.image);
-    const auto at = std::lower_bound(m.images.begin(), m.images.end(), key);
-    if (at == m.images.end() || *at != key) m.images.insert(at, key);
+  const uint32_t image = options_.images.number(pull.image);
+  if (error.empty() && !on_disk(m, image)) {
+    m.images.push_back(image);
+    image_stored(world, n);
   }
   start_pull(world, n);
   if (!wanted) return;
 
   if (error.empty()) {
-    pod_event(
-        world, pod, "Normal", "Pulled",
-        fmt::format("Successfully pulled image \"{}\" in {} ({} including waiting). Image "
-                    "size: {} bytes.",
-                    pull.image.view(), go_duration(world.now() - pull.begun),
-                    go_duration(world.now() - pull.asked), options_.images.bytes(pull.image)));
+    pod_event(world, pod, "Normal", "Pulled",
+              fmt::format("Successfully pulled image \"{}\" in {} ({} including waiting). Image "
+                          "size: {} bytes.",
+                          pull.image.view(), go_duration(world.now() - pull.begun),
+                          go_duration(world.now() - pull.asked),
+                          options_.images.shown(image).size_bytes));
     ContainerRuntime& c = containers_[pull.container];
     if (c.setbacks) c.setbacks.edit().image_backoff.reset();
     op_done(world, p);
@@ -186,6 +188,70 @@ void NodeFleet::pull_done(sim::World& world, NodeIndex n) {
   pod.op = Op::kNone;
   start_failed(world, p, pull.container, "ErrImagePull", error);
   next_step(world, p);
+}
+
+// --- the node's status
+// ---------------------------------------------------------------------------
+
+bool NodeFleet::found_running(const Machine& m) const {
+  return options_.instant_registration && m.up_since == SimTime();
+}
+
+// Both loops begin with the kubelet, with a turn at once. A kubelet that runs when the simulation
+// begins has been up for long, and is anywhere in its loops.
+SimTime NodeFleet::next_image_list(const sim::World& world, NodeIndex n) const {
+  const Machine& m = machines_[n];
+  const Duration period = options_.config.image_list_period;
+  SimTime phase = m.up_since;
+  if (found_running(m)) phase += Delay{{}, period}.at(draw("node", world, m.entity, 6, m.boots));
+  return tick_at_or_after(phase, period, world.now());
+}
+
+SimTime NodeFleet::next_status_loop(const sim::World& world, NodeIndex n) const {
+  const Machine& m = machines_[n];
+  const KubeletConfig& config = options_.config;
+  // In Kubernetes each turn draws its own jitter; here, as for leases, a kubelet keeps its first.
+  const Duration period = Delay{config.node_status_period, config.node_status_jitter}.at(
+      draw("node", world, m.entity, 7, m.boots));
+  const Delay wait = found_running(m) ? Delay{{}, period} : config.register_node;
+  const uint64_t purpose = found_running(m) ? 8 : 1;
+  const SimTime phase = m.up_since + wait.at(draw("node", world, m.entity, purpose, m.boots));
+  return tick_at_or_after(phase, period, world.now());
+}
+
+// Whether the list is another one than before.
+bool NodeFleet::list_images(NodeIndex n) {
+  Machine& m = machines_[n];
+  std::vector<api::ContainerImage> all;
+  all.reserve(m.images.size());
+  for (const uint32_t image : m.images) all.push_back(options_.images.shown(image));
+  // Of equal size: in Kubernetes by image id, the greater first; here by name.
+  std::sort(all.begin(), all.end(), [](const api::ContainerImage& a, const api::ContainerImage& b) {
+    if (a.size_bytes != b.size_bytes) return a.size_bytes > b.size_bytes;
+    return b.names[0] < a.names[0];
+  });
+  if (all.size() > options_.config.node_status_max_images) {
+    all.resize(options_.config.node_status_max_images);
+  }
+  api::List<api::ContainerImage> list(std::move(all));
+  if (list == m.image_list) return false;
+  m.image_list = std::move(list);
+  return true;
+}
+
+void NodeFleet::image_stored(sim::World& world, NodeIndex n) {
+  Machine& m = machines_[n];
+  if (m.image_list_due) return;
+  m.image_list_due = true;
+  world.schedule(next_image_list(world, n), id(), kImageList, n, m.boots);
+}
+
+void NodeFleet::image_list_tick(sim::World& world, NodeIndex n) {
+  Machine& m = machines_[n];
+  m.image_list_due = false;
+  if (!list_images(n) || m.images_unreported) return;
+  m.images_unreported = true;
+  world.schedule(next_status_loop(world, n), id(), kStatusLoop, n, m.boots);
 }
 
 }  // namespace mainspring::node

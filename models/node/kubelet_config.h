@@ -3,6 +3,7 @@
 // a warm node, typical figures of public clusters (order of magnitude; change them by scenario).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "models/node/types.h"
@@ -28,7 +29,10 @@ struct KubeletConfig {
   D lease_duration = D::seconds(40);      // nodeLeaseDurationSeconds; renewed at a quarter
   D lease_jitter = D::millis(400);        // 10 s * (1 + U[0, 0.04)), nodelease controller
   D node_status_period = D::seconds(10);  // nodeStatusUpdateFrequency
+  D node_status_jitter = D::millis(400);  // 10 s * (1 + U[0, 0.04)), kubelet.go Run
   D node_status_report = D::minutes(5);   // nodeStatusReportFrequency
+  D image_list_period = D::seconds(30);   // images/image_gc_manager.go Start: its image cache
+  size_t node_status_max_images = 50;     // nodeStatusMaxImages
   D status_reconcile = D::seconds(10);    // status manager syncPeriod
   D registration_retry = D::seconds(7);   // cap of the kubelet's waits between tries
   D eviction_period = D::seconds(10);     // eviction monitoringInterval

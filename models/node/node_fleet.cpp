@@ -216,6 +216,17 @@ void NodeFleet::handle(sim::World& world, const sim::Event& event) {
         send_node_status(world, n);
       }
       return;
+    case kImageList:
+      if (machines_[n].boots == event.b && machines_[n].state == MachineState::kUp) {
+        image_list_tick(world, n);
+      }
+      return;
+    case kStatusLoop:
+      if (machines_[n].boots == event.b && machines_[n].state == MachineState::kUp &&
+          machines_[n].images_unreported) {
+        send_node_status(world, n);
+      }
+      return;
   }
 }
 
@@ -253,6 +264,7 @@ void NodeFleet::boot(sim::World& world, NodeIndex n) {
   Machine& m = machines_[n];
   m.state = MachineState::kUp;
   m.up_since = world.now();
+  list_images(n);
   if (!m.connected) {
     m.client = server(world).connect(fmt::format("kubelet/{}/{}", m.spec.name.view(), n),
                                      {options_.config.api_qps_milli, options_.config.api_burst},
@@ -400,6 +412,7 @@ void NodeFleet::power_off(sim::World& world, NodeIndex n, MachineState to) {
   world.cancel(m.memory_event);
   m.pull_event = m.eviction_event = m.memory_event = {};
   m.memory_pressure = false;
+  m.image_list_due = m.images_unreported = false;
   m.network = false;
   m.registered = false;
   m.recorder = client::EventRecorder("kubelet", cookie(Purpose::kEvent, n, m.boots), m.spec.name);
@@ -517,6 +530,7 @@ api::Ref<const api::Node> NodeFleet::node_object(const sim::World& world, NodeIn
   }
   status.addresses = {{"InternalIP", m.ip}, {"Hostname", m.spec.name}};
   status.daemon_endpoints.kubelet_endpoint.port = 10250;
+  status.images = m.image_list;
   api::NodeSystemInfo& info = status.node_info;
   info.machine_id = fmt::format("{:016x}{:016x}", m.entity, sim::mix64(m.entity));
   info.system_uuid = info.machine_id;
@@ -533,6 +547,7 @@ api::Ref<const api::Node> NodeFleet::node_object(const sim::World& world, NodeIn
 
 void NodeFleet::send_node_status(sim::World& world, NodeIndex n) {
   Machine& m = machines_[n];
+  m.images_unreported = false;
   client::Request patch;
   patch.verb = client::Verb::kPatchStatus;
   patch.kind = api::Kind::Node;

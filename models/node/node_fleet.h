@@ -196,6 +196,8 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
     kStatusRetry,   // a = pod, b = its generation
     kDeleteRetry,   // a = pod, b = its generation
     kQuota,         // a = container, b = its incarnation: its CFS quota is used up, or renewed
+    kImageList,     // a = node, b = boot number: the kubelet asks the runtime which images it has
+    kStatusLoop,    // a = node, b = boot number: its status loop finds other images
   };
   // What an answer is for, in the top byte of a cookie.
   enum class Purpose : uint8_t { kEvent, kStatus, kDelete, kNode };
@@ -268,6 +270,12 @@ class NodeFleet final : public sim::Cloneable<NodeFleet>, public apiserver::Metr
   void ensure_image(sim::World& world, uint32_t p, uint32_t c);
   void start_pull(sim::World& world, NodeIndex n);
   void pull_done(sim::World& world, NodeIndex n);
+  bool found_running(const Machine& m) const;
+  sim::SimTime next_image_list(const sim::World& world, NodeIndex n) const;
+  sim::SimTime next_status_loop(const sim::World& world, NodeIndex n) const;
+  bool list_images(NodeIndex n);
+  void image_stored(sim::World& world, NodeIndex n);
+  void image_list_tick(sim::World& world, NodeIndex n);
   std::string pull_error(const sim::World& world, const api::Pod& pod,
                          std::string_view image) const;
   bool authorized(const sim::World& world, const api::Pod& pod, const ImageName& image,

@@ -265,8 +265,12 @@ struct Machine {
   std::vector<uint32_t> pods;      // slots, in order of arrival
   std::vector<uint32_t> ip_owner;  // by host part; grown on demand
   uint16_t last_ip = 1;
-  std::vector<uint64_t> images;   // hashes of the names that are on disk, sorted
-  std::deque<PullRequest> pulls;  // the first is in progress
+  std::vector<uint32_t> images;  // on disk: their numbers in the catalogue, as they came
+  // What the kubelet knows of them, the largest first: its image cache.
+  api::List<api::ContainerImage> image_list;
+  bool image_list_due = false;     // an image came since
+  bool images_unreported = false;  // its status was not written since the list changed
+  std::deque<PullRequest> pulls;   // the first is in progress
   sim::EventId pull_event;
   std::deque<uint32_t> status_queue;  // pod slots
   bool status_busy = false;

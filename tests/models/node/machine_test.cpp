@@ -94,20 +94,44 @@ TEST(ImageName, SplitsAsDockerDoes) {
   check("gcr.io/x/y@sha256:abc", "gcr.io", "x/y", "@sha256:abc", false);
 }
 
+TEST(ImageName, IsWrittenAsContainerdNamesIt) {
+  const auto reference = [](std::string_view image) { return parse_image(image).reference(); };
+  EXPECT_EQ(reference("nginx"), "docker.io/library/nginx:latest");
+  EXPECT_EQ(reference("grafana/grafana:12"), "docker.io/grafana/grafana:12");
+  EXPECT_EQ(reference("index.docker.io/library/nginx:1"), "docker.io/library/nginx:1");
+  EXPECT_EQ(reference("localhost:5000/app"), "localhost:5000/app:latest");
+  EXPECT_EQ(reference("busybox:1.38.0@sha256:abc"), "docker.io/library/busybox@sha256:abc");
+}
+
 TEST(ImageCatalog, ComputesSizesFromNamesUnlessTold) {
   ImageCatalog catalog;
-  EXPECT_EQ(catalog.bytes("nginx:1"), catalog.bytes("nginx:1"));
+  const auto bytes = [&](std::string_view image) {
+    return catalog.shown(catalog.number(image)).size_bytes;
+  };
+  EXPECT_EQ(bytes("nginx:1"), bytes("nginx:1"));
   std::vector<int64_t> sizes;
-  for (int i = 0; i < 200; ++i) sizes.push_back(catalog.bytes("app:" + std::to_string(i)));
+  for (int i = 0; i < 200; ++i) sizes.push_back(bytes("app:" + std::to_string(i)));
   std::sort(sizes.begin(), sizes.end());
   EXPECT_GE(sizes.front(), 20'000'000);
   EXPECT_LE(sizes.back(), 420'000'000);
   EXPECT_LT(sizes[100], 180'000'000);
   catalog.set_image({"nginx:1", 12345, false});
-  EXPECT_EQ(catalog.bytes("nginx:1"), 12345);
+  EXPECT_EQ(bytes("nginx:1"), 12345);
   EXPECT_FALSE(catalog.missing("nginx:1"));
   catalog.set_image({"gone:1", 0, true});
   EXPECT_TRUE(catalog.missing("gone:1"));
+  EXPECT_TRUE(catalog.missing("docker.io/library/gone:1"));
+}
+
+TEST(ImageCatalog, KnowsAnImageByAllWaysToWriteItsName) {
+  ImageCatalog catalog;
+  catalog.set_image({"nginx", 12345, false});
+  const uint32_t nginx = catalog.number("docker.io/library/nginx:latest");
+  EXPECT_EQ(catalog.number("nginx"), nginx);
+  EXPECT_EQ(catalog.number("library/nginx:latest"), nginx);
+  EXPECT_NE(catalog.number("nginx:1"), nginx);
+  EXPECT_EQ(catalog.shown(nginx).size_bytes, 12345);
+  EXPECT_EQ(catalog.shown(nginx).names, api::List<api::Str>{"docker.io/library/nginx:latest"});
 }
 
 }  // namespace
