@@ -62,9 +62,7 @@ def test_a_pod_prefers_the_node_that_has_its_image(mainspring, attempts):
     assert set(others.values()) == {0}
     assert second["node"] == first["node"]
 
-    node = json.loads(
-        mainspring("get", "node", first["node"], "--run", "out", "-o", "json").stdout
-    )
+    node = json.loads(mainspring("get", "node", first["node"], "--run", "out", "-o", "json").stdout)
     assert node["status"]["images"] == [
         {"names": ["registry.example.com/model:1"], "sizeBytes": 3 << 30}
     ]
