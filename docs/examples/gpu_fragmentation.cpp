@@ -3,6 +3,7 @@
 // with whole GPUs.
 #include <algorithm>
 
+#include "models/api/validate_context.h"
 #include "models/scheduler/plugin_library.h"
 
 namespace mainspring::scheduler {
@@ -28,6 +29,19 @@ class GpuFragmentation final : public PluginBase<GpuFragmentation> {
     if (args.contains("resource")) args_.resource = args["resource"].as_str().str();
     for (const api::Json& s : args["shapes"].items()) {
       args_.shapes.push_back({s["gpus"].as_int(), s["milliCPU"].as_int(), s["share"].as_int(1)});
+    }
+  }
+
+  // What is wrong with the arguments, each at its place; said before a run.
+  static void check_args(const api::Json& args, api::ValidateContext& c) {
+    check_fields(args, {"resource", "shapes"}, c);
+    check_string(args, "resource", c);
+    check_list(args, "shapes", c);
+    for (size_t i = 0; i < args["shapes"].size(); ++i) {
+      const api::ValidateContext::Scope place(c, "shapes", i);
+      const api::Json& shape = args["shapes"][i];
+      check_fields(shape, {"gpus", "milliCPU", "share"}, c);
+      for (const char* field : {"gpus", "milliCPU", "share"}) check_integer(shape, field, 0, c);
     }
   }
 
@@ -66,12 +80,14 @@ class GpuFragmentation final : public PluginBase<GpuFragmentation> {
 };
 
 void register_plugins(Registry& registry) {
-  registry.add(GpuFragmentation::kName, GpuFragmentation::kPoints,
-               [](const PluginConfig& config, ClusterCache&) -> std::unique_ptr<Plugin> {
-                 const auto args = config.custom.find(std::string(GpuFragmentation::kName));
-                 return std::make_unique<GpuFragmentation>(
-                     args == config.custom.end() ? api::Json() : args->second);
-               });
+  registry.add(
+      GpuFragmentation::kName, GpuFragmentation::kPoints,
+      [](const PluginConfig& config, ClusterCache&) -> std::unique_ptr<Plugin> {
+        const auto args = config.custom.find(std::string(GpuFragmentation::kName));
+        return std::make_unique<GpuFragmentation>(args == config.custom.end() ? api::Json()
+                                                                              : args->second);
+      },
+      GpuFragmentation::check_args);
 }
 
 }  // namespace

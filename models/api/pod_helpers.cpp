@@ -205,8 +205,9 @@ bool is_terminal(const Pod& pod) {
 
 const ContainerStatus* find_container_status(const List<ContainerStatus>& statuses,
                                              std::string_view name) {
-  for (const ContainerStatus& s : statuses) {
-    if (s.name == name) return &s;
+  // Of several the last one counts, as where Kubernetes makes a map of them.
+  for (size_t i = statuses.size(); i-- > 0;) {
+    if (statuses[i].name == name) return &statuses[i];
   }
   return nullptr;
 }

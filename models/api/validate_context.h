@@ -1,4 +1,5 @@
-// Where a validator stands and what it has found. For validation.cpp and validate_fields() only.
+// Where a validator stands and what it has found. For validation.cpp, validate_fields() and the
+// checks of scheduler plugins' arguments.
 #pragma once
 
 #include <initializer_list>

@@ -731,16 +731,20 @@ std::string invalid_message(const Object& object, const std::vector<FieldError>&
   std::string text(kind_name_of(object));
   if (!info.group.empty()) text += '.' + std::string(info.group);
   text += " \"" + object.metadata.name.str() + "\" is invalid: ";
-  if (errors.size() == 1) return text + errors[0].text();
-  // Kubernetes lists a message once.
-  std::vector<std::string> seen;
-  for (const FieldError& e : errors) {
-    std::string line = e.text();
-    if (std::find(seen.begin(), seen.end(), line) == seen.end()) seen.push_back(std::move(line));
+  std::vector<std::string> texts;
+  for (const FieldError& e : errors) texts.push_back(e.text());
+  return text + aggregate(texts);
+}
+
+std::string aggregate(const std::vector<std::string>& errors) {
+  // A message is said once.
+  std::vector<std::string_view> distinct;
+  for (const std::string& e : errors) {
+    if (std::find(distinct.begin(), distinct.end(), e) == distinct.end()) distinct.push_back(e);
   }
-  if (seen.size() == 1) return text + seen[0];
-  text += '[';
-  for (size_t i = 0; i < seen.size(); ++i) text += (i ? ", " : "") + seen[i];
+  if (distinct.size() == 1) return std::string(distinct[0]);
+  std::string text = "[";
+  for (size_t i = 0; i < distinct.size(); ++i) text.append(i ? ", " : "").append(distinct[i]);
   return text + ']';
 }
 

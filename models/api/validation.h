@@ -44,6 +44,9 @@ void validate_struct(const TypeInfo& type, const void* value, Diagnostics& diagn
                      const Json& source, std::string_view path = {});
 // The place of "spec.containers[0].name" in a tree, or that of what it would stand in.
 Position place_of(const Json& tree, std::string_view path);
+// Errors as one, as apimachinery's Aggregate words them.
+std::string aggregate(const std::vector<std::string>& errors);
+
 // What an update may not change (pod specs, selectors, ...), besides validate(now).
 std::vector<FieldError> validate_update(const Object& old, const Object& now);
 

@@ -89,6 +89,7 @@ void Scheduler::bind(client::ControlContext& ctx, Cycle& cycle, QueuedPod queued
     if (s.code() == Code::kWait) {
       timeout = std::min(timeout, kMaxPermitWait);
       b.waits_for.push_back({p->id(), timeout, ctx.now() + timeout});
+      if (scratch_.observer) scratch_.observer->waits(*b.assumed, kPermit, p->id());
     } else if (!s.ok()) {
       return refuse(s, *p, "Permit");
     }
@@ -208,6 +209,7 @@ void Scheduler::pre_bind(client::ControlContext& ctx, uint64_t id, const client:
       if (step.request) {
         ctx.submit(std::move(*step.request), cookie(kStep, id));
       } else {
+        if (scratch_.observer) scratch_.observer->waits(*b.assumed, kPreBind, p->id());
         ctx.set_timer(ctx.now() + step.wait, cookie(kStep, id));
       }
       return;
@@ -245,6 +247,7 @@ void Scheduler::bound(client::ControlContext& ctx, Binding b, const client::Outc
   }
   const PodInfo& pod = *b.assumed;
   cluster_.finish_binding(pod.uid());
+  if (scratch_.observer) scratch_.observer->bound(pod);
   recorders_[b.queued.profile].event_v1(
       ctx, *pod.pod, "Normal", "Scheduled", "Binding",
       fmt::format("Successfully assigned {} to {}", pod.key(), pod.node_name.view()));

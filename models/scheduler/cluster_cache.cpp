@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/api/pod_helpers.h"
+#include "models/api/validation.h"
 
 namespace mainspring::scheduler {
 
@@ -139,12 +140,11 @@ void compile_node_affinity(const api::PodSpec& spec, PodTemplate& t) {
   t.required = RequiredNodeAffinity::of(spec);
   if (!spec.affinity || !spec.affinity->node_affinity) return;
   const api::NodeAffinity& node = *spec.affinity->node_affinity;
-  for (const auto& p : node.preferred_during_scheduling_ignored_during_execution) {
-    const bool blank = p.preference.match_expressions.empty() && p.preference.match_fields.empty();
-    if (p.weight == 0 || blank) continue;
-    t.preferred.push_back({p.weight, NodeTerm::of(p.preference)});
-    if (!t.preferred.back().term.valid) t.preferred_invalid = true;
-  }
+  const auto& preferred = node.preferred_during_scheduling_ignored_during_execution;
+  t.has_preferred = !preferred.empty();
+  std::vector<std::string> problems;
+  t.preferred = compile_preferred(preferred, &problems);
+  if (!problems.empty()) t.preferred_problem = api::aggregate(problems);
   const auto& required = node.required_during_scheduling_ignored_during_execution;
   if (required) t.node_names = allowed_names(*required);
 }

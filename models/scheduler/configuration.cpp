@@ -96,6 +96,10 @@ class Reader {
   void check_selection(const file::Plugins& plugins, const std::string& path,
                        const ProfileOptions& p);
   bool scores_overflow(const PluginSelection& plugins) const;
+  void warn_of_disabled(const file::PluginSet& set, const std::string& path);
+  std::string suggestion(std::string_view plugin) const;  // "; did you mean ...", or nothing
+  void custom_args(std::string_view name, const Json& tree, const std::string& path,
+                   api::ValidateContext* c);
   void warn_of_parts(const std::string& path, const PluginSelection& plugins);
   void read_args(const api::List<file::PluginConfig>& configs, const std::string& path,
                  ProfileOptions* out);
@@ -356,7 +360,8 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
       const std::string where = fmt::format("{}.{}.enabled[{}].name", path, point.field, i);
       if (removed(name) || unread(name)) continue;
       if (registry_.find(name) == kNoPlugin) {
-        error(where, fmt::format("{} \"{}\" does not exist", point.interface, name));
+        error(where,
+              fmt::format("{} \"{}\" does not exist{}", point.interface, name, suggestion(name)));
         unknown.insert(std::string(name));
       } else if ((points_of(name) & point.point) == 0) {
         error(where, fmt::format("plugin \"{}\" does not extend {} plugin", name, point.interface));
@@ -374,7 +379,8 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
     if (unread(name)) continue;
     if (registry_.find(name) == kNoPlugin) {
       if (!unknown.contains(std::string(name))) {
-        error(where, fmt::format("{} \"{}\" does not exist", kAllPoints[0].interface, name));
+        error(where, fmt::format("{} \"{}\" does not exist{}", kAllPoints[0].interface, name,
+                                 suggestion(name)));
       }
     } else if (!seen.insert(name).second) {
       for (const Point& point : kAllPoints) {
@@ -384,6 +390,10 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
         break;
       }
     }
+  }
+  warn_of_disabled(plugins.multi_point, path + ".multiPoint");
+  for (const Point& point : kAllPoints) {
+    warn_of_disabled(plugins.*point.set, fmt::format("{}.{}", path, point.field));
   }
   if (failed_) return;
   const auto count = [&](Points point) { return expand(p.plugins, point, registry_).size(); };
@@ -401,11 +411,29 @@ void Reader::check_selection(const file::Plugins& plugins, const std::string& pa
   warn_of_parts(path, p.plugins);
 }
 
+// Kubernetes lets it pass, without an effect.
+void Reader::warn_of_disabled(const file::PluginSet& set, const std::string& path) {
+  for (size_t i = 0; i < set.disabled.size(); ++i) {
+    const std::string_view name = set.disabled[i].name.view();
+    if (name == "*" || name.empty() || registry_.find(name) != kNoPlugin) continue;
+    warn(fmt::format("{}.disabled[{}].name", path, i),
+         fmt::format("plugin \"{}\" does not exist{}", name, suggestion(name)));
+  }
+}
+
+std::string Reader::suggestion(std::string_view plugin) const {
+  std::vector<std::string_view> names;
+  for (const Registry::Entry& e : registry_.entries()) names.push_back(e.name);
+  const std::string_view near = api::nearest(plugin, names);
+  return near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near);
+}
+
 // Plugins whose points build on each other, enabled at some of them.
 void Reader::warn_of_parts(const std::string& path, const PluginSelection& plugins) {
   for (const std::string_view name : {"VolumeBinding", "DynamicResources"}) {
     std::vector<std::string_view> absent;
-    const Points all = points_of(name);
+    constexpr Points kBuilt = kPreFilter | kFilter | kReserve | kPreBind;
+    const Points all = points_of(name) & kBuilt;
     for (const Point& p : kAllPoints) {
       if ((all & p.point) == 0) continue;
       const auto enabled = expand(plugins, p.point, registry_);
@@ -581,6 +609,24 @@ bool is_enabled(const PluginSelection& plugins, std::string_view name) {
                      [&](const PointPlugins& p) { return has(p.enabled); });
 }
 
+void Reader::custom_args(std::string_view name, const Json& tree, const std::string& path,
+                         api::ValidateContext* c) {
+  const PluginId id = registry_.find(name);
+  if (id == kNoPlugin) {
+    // Kubernetes lets it pass, without an effect.
+    return warn(path + ".name",
+                fmt::format("plugin \"{}\" does not exist{}", name, suggestion(name)));
+  }
+  const auto defaults = default_plugins();
+  const bool in_tree = std::any_of(defaults.begin(), defaults.end(),
+                                   [&](const PluginWeight& p) { return p.name == name; });
+  if (in_tree && tree.size() > 0) {
+    return warn(path + ".args", fmt::format("plugin \"{}\" takes no arguments", name));
+  }
+  const Registry::ArgsCheck check = registry_.entries()[static_cast<size_t>(id)].check_args;
+  if (check && !tree.is_null()) check(tree, *c);
+}
+
 void Reader::read_args(const api::List<file::PluginConfig>& configs, const std::string& path,
                        ProfileOptions* profile) {
   PluginConfig* out = &profile->config;
@@ -625,6 +671,7 @@ void Reader::read_args(const api::List<file::PluginConfig>& configs, const std::
       dynamic_args(tree, args_path);
     } else {
       out->custom[name] = tree;
+      custom_args(name, tree, here, &c);
     }
     report(c, args_path);
   }

@@ -431,7 +431,7 @@ Status Profile::run_scores(Cycle& cycle, const NodeList& nodes, std::vector<int6
     if (cycle.state->skip_score.contains(p->id())) continue;
     Status s = add_scores(cycle, *p, nodes, &scores, totals);
     if (!s.ok()) return s;
-    if (detail) detail->push_back({p->id(), scores});
+    if (detail) detail->push_back({p->id(), scores, weight(p->id())});
   }
   return {};
 }

@@ -22,13 +22,17 @@ namespace mainspring::scheduler {
 class Registry {
  public:
   using Factory = std::unique_ptr<Plugin> (*)(const PluginConfig&, ClusterCache&);
+  // Reports what is wrong with arguments that a configuration has for the plugin; what it leaves
+  // unsaid is taken. Kubernetes' own plugins have theirs checked by the configuration's reader.
+  using ArgsCheck = void (*)(const api::Json& args, api::ValidateContext& c);
   struct Entry {
     std::string_view name;
     Points points;
     Factory make;
+    ArgsCheck check_args;
   };
-  void add(std::string_view name, Points points, Factory make) {
-    entries_.push_back({name, points, make});
+  void add(std::string_view name, Points points, Factory make, ArgsCheck check_args = nullptr) {
+    entries_.push_back({name, points, make, check_args});
   }
   std::span<const Entry> entries() const { return entries_; }
   PluginId find(std::string_view name) const;
@@ -117,6 +121,7 @@ class Profile {
   struct PluginScores {
     PluginId plugin;
     std::vector<int64_t> weighted;
+    int64_t weight = 1;
   };
   Status run_scores(Cycle& cycle, const NodeList& nodes, std::vector<int64_t>* totals,
                     std::vector<PluginScores>* detail) const;

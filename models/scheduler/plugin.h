@@ -213,6 +213,7 @@ struct PreemptionSearch {
     api::Time start;               // the first among the victims of the highest priority
   };
   std::vector<Candidate> candidates;  // in the order in which the first of equals wins
+  api::Time now;                      // which the starts are compared with
   size_t chosen = 0;                  // of the candidates, if there are any
   std::string_view decided_by;        // what set it apart from the others
   NodeStatuses rejected;              // nodes looked at where preemption does not help

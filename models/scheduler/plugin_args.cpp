@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <initializer_list>
 #include <set>
 
+#include "models/api/diagnostics.h"
 #include "models/api/node_affinity.h"
 #include "models/api/validate_context.h"
 
@@ -170,6 +173,39 @@ Errors validate(const VolumeBindingArgs& args) {
               "invalid BindTimeoutSeconds, should not be a negative value");
   }
   return c.errors;
+}
+
+// ---- for plugins from outside
+
+void check_fields(const Json& object, std::initializer_list<std::string_view> names,
+                  ValidateContext& c) {
+  if (!object.is_object()) return c.invalid("", object, "must be an object");
+  const std::vector<std::string_view> known(names);
+  for (const Json::Member& m : object.members()) {
+    const std::string_view name = m.key.view();
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string_view near = api::nearest(name, known);
+    c.add(
+        api::FieldError::Type::kInvalid, name,
+        near.empty() ? "unknown field" : fmt::format("unknown field; did you mean \"{}\"?", near));
+  }
+}
+
+void check_string(const Json& object, std::string_view field, ValidateContext& c) {
+  const Json* value = object.find(field);
+  if (value && !value->is_string()) c.invalid(field, *value, "must be a string");
+}
+
+void check_list(const Json& object, std::string_view field, ValidateContext& c) {
+  const Json* value = object.find(field);
+  if (value && !value->is_array()) c.invalid(field, *value, "must be a list");
+}
+
+void check_integer(const Json& object, std::string_view field, int64_t min, ValidateContext& c) {
+  const Json* value = object.find(field);
+  if (value && (!value->is_int() || value->as_int() < min)) {
+    c.invalid(field, *value, fmt::format("must be an integer of at least {}", min));
+  }
 }
 
 }  // namespace mainspring::scheduler

@@ -4,12 +4,17 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "models/api/types/core.h"
 #include "models/api/validation.h"
+
+namespace mainspring::api {
+class ValidateContext;
+}
 
 namespace mainspring::scheduler {
 
@@ -52,6 +57,15 @@ struct InterPodAffinityArgs {
   bool ignore_preferred_terms_of_existing_pods = false;
 };
 std::vector<api::FieldError> validate(const InterPodAffinityArgs& args);
+
+// For the checks of plugins from outside: members of an object that are none of `names`, members
+// that are there and no text, no list, no integer of at least `min`.
+void check_fields(const api::Json& object, std::initializer_list<std::string_view> names,
+                  api::ValidateContext& c);
+void check_string(const api::Json& object, std::string_view field, api::ValidateContext& c);
+void check_list(const api::Json& object, std::string_view field, api::ValidateContext& c);
+void check_integer(const api::Json& object, std::string_view field, int64_t min,
+                   api::ValidateContext& c);
 
 struct NodeAffinityArgs {
   api::Opt<api::NodeAffinity> added_affinity;

@@ -26,9 +26,10 @@ RegisterPlugins load_plugins(const std::string& path, std::string* error) {
     return nullptr;
   }
   const PluginModule* module = entry();
-  if (module->api_version != kPluginApiVersion) {
-    *error = fmt::format("is built for plugin API {}, this is {}", module->api_version,
-                         kPluginApiVersion);
+  if (std::string_view(module->api) != kPluginApi) {
+    *error =
+        fmt::format("is built against other headers ({}) than this program ({}); build it again",
+                    module->api, kPluginApi);
     return nullptr;
   }
   if (std::string_view(module->compiler) != __VERSION__) {

@@ -1,27 +1,24 @@
 // Scheduler plugins from shared libraries.
 //
-// A library is built against Mainspring's headers with the compiler that built Mainspring (plugins
-// are C++ classes), and says with MAINSPRING_SCHEDULER_PLUGINS which function registers them. What
-// it needs of Mainspring is found in the program that loads it. Libraries stay loaded until the
-// process ends. A plugin must keep the rules of plugins: plain members, no clock, no chance of its
-// own (docs/determinism.md); a library is an input of the run like any other file.
+// A library is built against Mainspring's headers, unchanged ones, with the compiler that built
+// Mainspring (plugins are C++ classes), and says with MAINSPRING_SCHEDULER_PLUGINS which function
+// registers them. What it needs of Mainspring is found in the program that loads it. Libraries stay
+// loaded until the process ends. A plugin must keep the rules of plugins: plain members, no clock,
+// no chance of its own (docs/determinism.md); a library is an input of the run like any other file.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "models/scheduler/framework.h"
+#include "models/scheduler/plugin_api.h"
 
 namespace mainspring::scheduler {
-
-// Grows with every change of plugin.h, framework.h or what they include.
-inline constexpr uint32_t kPluginApiVersion = 1;
 
 using RegisterPlugins = void (*)(Registry&);
 
 // What a library's entry point hands out.
 struct PluginModule {
-  uint32_t api_version;
+  const char* api;       // kPluginApi
   const char* compiler;  // __VERSION__
   RegisterPlugins register_plugins;
 };
@@ -34,6 +31,6 @@ RegisterPlugins load_plugins(const std::string& path, std::string* error);
 #define MAINSPRING_SCHEDULER_PLUGINS(function)                                              \
   extern "C" const mainspring::scheduler::PluginModule* mainspring_scheduler_plugins_v1() { \
     static constexpr mainspring::scheduler::PluginModule kModule = {                        \
-        mainspring::scheduler::kPluginApiVersion, __VERSION__, function};                   \
+        mainspring::scheduler::kPluginApi, __VERSION__, function};                          \
     return &kModule;                                                                        \
   }

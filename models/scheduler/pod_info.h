@@ -48,11 +48,6 @@ struct SpreadConstraint {
   friend struct PodTemplate;
 };
 
-struct PreferredNodeTerm {
-  int64_t weight = 0;
-  NodeTerm term;
-};
-
 struct PodTemplate {
   api::RefCount refs;
 
@@ -79,7 +74,8 @@ struct PodTemplate {
   std::vector<HostPort> host_ports;
   RequiredNodeAffinity required;
   std::vector<PreferredNodeTerm> preferred;
-  bool preferred_invalid = false;
+  bool has_preferred = false;     // some are given, blank ones too
+  std::string preferred_problem;  // why they cannot be read; empty if they can
   // Names that required matchFields allow, if every term names some.
   std::optional<std::vector<api::Str>> node_names;
 

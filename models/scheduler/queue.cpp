@@ -269,13 +269,12 @@ SchedulingQueue::Strategy SchedulingQueue::offer(const Call& call, const QueuedP
 
 PluginSet SchedulingQueue::interested(const Call& call, ClusterEvent event) const {
   PluginSet out;
-  for (uint32_t profile = 0;; ++profile) {
-    const auto interests = call.host.interests(profile);
-    if (interests.empty()) return out;
-    for (const QueueHost::Interest& i : interests) {
+  for (uint32_t profile = 0; profile < call.host.profiles(); ++profile) {
+    for (const QueueHost::Interest& i : call.host.interests(profile)) {
       if (i.registration.event.matches(event)) out.insert(i.plugin);
     }
   }
+  return out;
 }
 
 bool SchedulingQueue::in_flight(const api::Str& uid) const {

@@ -55,6 +55,7 @@ class QueueHost {
     PluginId plugin;
     EventRegistration registration;
   };
+  virtual uint32_t profiles() const = 0;
   virtual std::span<const Interest> interests(uint32_t profile) const = 0;
   virtual bool hint(const Interest& interest, const QueuedPod& pod,
                     const EventObjects& objects) const = 0;

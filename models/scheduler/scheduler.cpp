@@ -65,10 +65,12 @@ struct Scheduler::Host final : QueueHost {
     const Profile& profile = self.profiles_[pod.profile];
     Status s = profile.run_pre_enqueue(ctx, *pod.pod, pod.gating_plugin);
     pod.gating_plugin = s.ok() ? kNoPlugin : s.plugin();
-    if (!s.ok()) pod.unschedulable_plugins.insert(s.plugin());
+    if (s.ok()) return;
+    pod.unschedulable_plugins.insert(s.plugin());
+    if (self.scratch_.observer) self.scratch_.observer->held_back(*pod.pod, s);
   }
+  uint32_t profiles() const override { return static_cast<uint32_t>(self.interests_.size()); }
   std::span<const Interest> interests(uint32_t profile) const override {
-    if (profile >= self.interests_.size()) return {};
     return self.interests_[profile];
   }
   bool hint(const Interest& i, const QueuedPod& pod, const EventObjects& objects) const override {
@@ -596,6 +598,8 @@ bool Scheduler::score_remembered(Cycle& cycle, const NodeList& nodes, Decision* 
         if (score != 0) return NodeVerdicts::kRelative;
         score = *zero;
       }
+      // Out of range the cycle fails, in the plain path's words.
+      if (score < 0 || score > kMaxNodeScore) return NodeVerdicts::kRelative;
       sum += score * profile.weight(p->id());
     }
     return sum;

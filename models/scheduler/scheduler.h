@@ -95,6 +95,8 @@ class AttemptObserver {
     kReasons,  // and why each node was rejected: the plain path
   };
   virtual Detail detail(const PodInfo&) const { return Detail::kDecision; }
+  // A PreEnqueue plugin keeps the pod out of the queue; may be said again while it does.
+  virtual void held_back(const PodInfo&, const Status&) {}
   // An event lets a waiting pod try again, at once or after its backoff.
   virtual void woken(const PodInfo&, ClusterEvent, const EventObjects&) {}
   virtual void decided(const PodInfo& pod, const Decision& decision,
@@ -105,6 +107,9 @@ class AttemptObserver {
   // Where other pods were looked at to make room for the pod; follows decided().
   virtual void searched(const PodInfo&, const PreemptionSearch&) {}
   virtual void preempting(const Preemption&) {}
+  // On its way to its node the pod waits for a plugin at Permit or PreBind.
+  virtual void waits(const PodInfo&, Points /*point*/, PluginId) {}
+  virtual void bound(const PodInfo&) {}
 };
 
 class Scheduler final : public client::ControlLoop {

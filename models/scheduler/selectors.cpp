@@ -1,7 +1,11 @@
 #include "models/scheduler/selectors.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
+
+#include "models/api/node_affinity.h"
 
 namespace mainspring::scheduler {
 
@@ -121,6 +125,21 @@ void Selector::require_equal(api::Str key, api::Str value) {
 void Selector::add(const Selector& other) {
   nothing_ = nothing_ || other.nothing_;
   requirements_.insert(requirements_.end(), other.requirements_.begin(), other.requirements_.end());
+}
+
+std::vector<PreferredNodeTerm> compile_preferred(
+    const api::List<api::PreferredSchedulingTerm>& terms, std::vector<std::string>* problems) {
+  std::vector<PreferredNodeTerm> out;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    const api::NodeSelectorTerm& term = terms[i].preference;
+    const bool blank = term.match_expressions.empty() && term.match_fields.empty();
+    if (terms[i].weight == 0 || blank) continue;
+    for (const api::FieldError& e : api::node_term_problems(term)) {
+      problems->push_back(fmt::format("[{}].{}", i, e.text()));
+    }
+    out.push_back({terms[i].weight, NodeTerm::of(term)});
+  }
+  return out;
 }
 
 NodeTerm NodeTerm::of(const api::NodeSelectorTerm& term) {

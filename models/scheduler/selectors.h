@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "models/api/types/core.h"
@@ -68,6 +69,15 @@ struct NodeTerm {
   bool matches(const api::StrMap& of_node, const api::Str& name) const;
   bool unreadable() const { return !valid && !(labels.empty() && fields.empty()); }
 };
+
+struct PreferredNodeTerm {
+  int64_t weight = 0;
+  NodeTerm term;
+};
+// Those that count; blank ones and ones without a weight do not. What is wrong with any of them is
+// added to `problems`, in the words of NewPreferredSchedulingTerms.
+std::vector<PreferredNodeTerm> compile_preferred(
+    const api::List<api::PreferredSchedulingTerm>& terms, std::vector<std::string>* problems);
 
 struct NodeTerms {
   std::vector<NodeTerm> terms;

@@ -7,6 +7,7 @@
 
 #include "models/api/pod_helpers.h"
 #include "models/api/types/policy.h"
+#include "models/api/validation.h"
 #include "models/scheduler/framework.h"
 
 namespace mainspring::scheduler {
@@ -56,18 +57,6 @@ std::vector<uint32_t> potential_nodes(const ClusterCache& cluster, const NodeSta
     if (s->code() == Code::kUnschedulable) potential.push_back(slot);
   }
   return potential;
-}
-
-// Errors as one, the way apimachinery's aggregate words them.
-std::string aggregate(std::vector<std::string> errors) {
-  std::vector<std::string> distinct;
-  for (std::string& e : errors) {
-    if (std::find(distinct.begin(), distinct.end(), e) == distinct.end()) {
-      distinct.push_back(std::move(e));
-    }
-  }
-  if (distinct.size() == 1) return distinct.front();
-  return fmt::format("[{}]", fmt::join(distinct, ", "));
 }
 
 }  // namespace
@@ -159,16 +148,13 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
         verdicts.list.emplace_back(slot, std::move(s));
         continue;
       }
-      if (c.violations == 0) {
-        fine.push_back(std::move(c));
-      } else if (violating.size() < wanted) {
-        violating.push_back(std::move(c));
-      }
+      std::vector<Candidate>& list = c.violations == 0 ? fine : violating;
+      if (list.size() < wanted) list.push_back(std::move(c));
       if (!fine.empty() && fine.size() + violating.size() >= wanted) break;
     }
   }
   for (Candidate& c : violating) fine.push_back(std::move(c));
-  if (fine.empty() && !errors.empty()) return Status::error(aggregate(errors));
+  if (fine.empty() && !errors.empty()) return Status::error(api::aggregate(errors));
   if (fine.empty()) {
     *nominating = Nominating::to({});
     Status s = Status::unschedulable(rejection_histogram(cluster.node_count(), verdicts));
@@ -190,7 +176,7 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
     cycle.preemptions->push_back(std::move(plan));
   }
   if (cycle.search) {
-    *cycle.search = {{}, place, decided_by, std::move(verdicts)};
+    *cycle.search = {{}, cycle.ctx.now(), place, decided_by, std::move(verdicts)};
     report(std::move(fine), cycle.ctx.now(), cycle.search);
   }
   return {};

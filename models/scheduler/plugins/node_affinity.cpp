@@ -2,10 +2,6 @@
 
 namespace mainspring::scheduler {
 
-namespace {
-constexpr std::string_view kInvalidPreferred = "parsing preferred node affinity terms failed";
-}
-
 NodeAffinity::NodeAffinity(const Args& args) {
   if (!args.added_affinity) return;
   const api::NodeAffinity& a = *args.added_affinity;
@@ -13,12 +9,10 @@ NodeAffinity::NodeAffinity(const Args& args) {
     has_added_required_ = true;
     added_required_ = NodeTerms::of(*a.required_during_scheduling_ignored_during_execution);
   }
-  for (const auto& p : a.preferred_during_scheduling_ignored_during_execution) {
-    const bool blank = p.preference.match_expressions.empty() && p.preference.match_fields.empty();
-    if (p.weight == 0 || blank) continue;
-    added_preferred_.push_back({p.weight, NodeTerm::of(p.preference)});
-    if (!added_preferred_.back().term.valid) added_preferred_invalid_ = true;
-  }
+  const auto& preferred = a.preferred_during_scheduling_ignored_during_execution;
+  has_added_preferred_ = !preferred.empty();
+  std::vector<std::string> problems;  // none: the configuration is refused if there are any
+  added_preferred_ = compile_preferred(preferred, &problems);
 }
 
 std::vector<EventRegistration> NodeAffinity::events() const {
@@ -52,10 +46,8 @@ Status NodeAffinity::filter(const Cycle& cycle, const NodeInfo& node) const {
 
 Status NodeAffinity::pre_score(Cycle& cycle, const NodeList&) {
   const PodTemplate& t = cycle.t();
-  if (t.preferred.empty() && added_preferred_.empty()) return Status::skip();
-  if (t.preferred_invalid || added_preferred_invalid_) {
-    return Status::error(kInvalidPreferred);
-  }
+  if (!t.has_preferred && !has_added_preferred_) return Status::skip();
+  if (!t.preferred_problem.empty()) return Status::error(t.preferred_problem);
   return {};
 }
 

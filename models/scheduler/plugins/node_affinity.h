@@ -36,7 +36,7 @@ class NodeAffinity final : public PluginBase<NodeAffinity> {
   bool has_added_required_ = false;
   NodeTerms added_required_;
   std::vector<PreferredNodeTerm> added_preferred_;
-  bool added_preferred_invalid_ = false;
+  bool has_added_preferred_ = false;
   const api::Str reason_ = kReason;
   const api::Str reason_enforced_ = kReasonEnforced;
   const api::Str reason_conflict_ = kReasonConflict;

@@ -135,7 +135,7 @@ Status NodeResourcesFit::reject(const Resources& request, const NodeInfo& node) 
 Status NodeResourcesFit::pre_score(Cycle&, const NodeList&) { return {}; }
 
 int64_t NodeResourcesFit::ratio(int64_t requested, int64_t allocatable) const {
-  const int64_t u = requested > allocatable ? 100 : requested * 100 / allocatable;
+  const int64_t u = requested > allocatable ? 100 : percent(requested, allocatable);
   const std::vector<ShapePoint>& shape = args_.shape;
   for (size_t i = 0; i < shape.size(); ++i) {
     if (u > shape[i].utilization) continue;

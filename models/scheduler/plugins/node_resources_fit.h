@@ -34,14 +34,18 @@ class NodeResourcesFit final : public PluginBase<NodeResourcesFit> {
 
   // The strategies on one resource; `requested` includes the pod.
   static int64_t least(int64_t requested, int64_t allocatable) {
-    return requested > allocatable ? 0 : (allocatable - requested) * kMaxNodeScore / allocatable;
+    return requested > allocatable ? 0 : percent(allocatable - requested, allocatable);
   }
   static int64_t most(int64_t requested, int64_t allocatable) {
-    return std::min(requested, allocatable) * kMaxNodeScore / allocatable;
+    return percent(std::min(requested, allocatable), allocatable);
   }
   int64_t ratio(int64_t requested, int64_t allocatable) const;
 
  private:
+  // The product wraps round as Go's does, from 82 PiB on; the score is refused then.
+  static int64_t percent(int64_t part, int64_t whole) {
+    return static_cast<int64_t>(static_cast<uint64_t>(part) * uint64_t{kMaxNodeScore}) / whole;
+  }
   struct Item {
     enum class Kind : uint8_t { kCpu, kMemory, kEphemeral, kScalar } kind;
     api::Str name;

@@ -192,6 +192,15 @@ INSTANTIATE_TEST_SUITE_P(
              "profiles:\n- plugins: {score: {enabled: [{name: Mine}]}}\n",
              {"s.yaml:4:38: profiles[0].plugins.score.enabled[0].name: ScorePlugin \"Mine\" does "
               "not exist"}},
+        Rule{"MisspeltPlugin",
+             "profiles:\n- plugins: {filter: {enabled: [{name: NodeAffinty}]}, multiPoint: "
+             "{enabled: "
+             "[{name: ImageLocalty}]}}\n",
+             {"s.yaml:4:39: profiles[0].plugins.filter.enabled[0].name: FilterPlugin "
+              "\"NodeAffinty\" "
+              "does not exist; did you mean \"NodeAffinity\"?",
+              "s.yaml:4:85: profiles[0].plugins.multiPoint.enabled[0].name: PreFilterPlugin "
+              "\"ImageLocalty\" does not exist; did you mean \"ImageLocality\"?"}},
         Rule{"WrongPoint",
              "profiles:\n- plugins: {score: {enabled: [{name: NodeName}]}}\n",
              {"s.yaml:4:38: profiles[0].plugins.score.enabled[0].name: plugin \"NodeName\" does "
@@ -350,6 +359,21 @@ TEST(Configuration, ReadsTheRateOfRequests) {
   EXPECT_EQ(qps("qps: 0.001, burst: 2147483647").second, 2'305'843) << "73 years of tokens";
 }
 
+TEST(Configuration, WhatHasNoEffectWarns) {
+  const Read r = read(
+      "profiles:\n- plugins: {score: {disabled: [{name: NodeAffinty}]}}\n  pluginConfig:\n"
+      "  - {name: NodeResourceFit, args: {a: 1}}\n  - {name: NodeName, args: {a: 1}}\n");
+  EXPECT_THAT(r.errors, IsEmpty());
+  EXPECT_THAT(
+      r.warnings,
+      ElementsAre("s.yaml:4:39: warning: profiles[0].plugins.score.disabled[0].name: plugin "
+                  "\"NodeAffinty\" does not exist; did you mean \"NodeAffinity\"?",
+                  "s.yaml:6:12: warning: profiles[0].pluginConfig[0].name: plugin "
+                  "\"NodeResourceFit\" does not exist; did you mean \"NodeResourcesFit\"?",
+                  "s.yaml:7:28: warning: profiles[0].pluginConfig[1].args: plugin "
+                  "\"NodeName\" takes no arguments"));
+}
+
 TEST(Configuration, PluginsWhosePointsBuildOnEachOtherWarnWhenSomeAreOff) {
   const auto warnings = [](const std::string& plugins) {
     const Read r = read("profiles:\n- plugins: {" + plugins + "}\n");
@@ -362,6 +386,7 @@ TEST(Configuration, PluginsWhosePointsBuildOnEachOtherWarnWhenSomeAreOff) {
       ElementsAre("s.yaml:4:12: warning: profiles[0].plugins: plugin \"VolumeBinding\" is enabled, "
                   "but not at filter, reserve: kube-scheduler may fail pods that are bound "
                   "here"));
+  EXPECT_THAT(warnings("score: {disabled: [{name: '*'}]}"), IsEmpty()) << "nothing builds on it";
   EXPECT_THAT(warnings("multiPoint: {disabled: [{name: VolumeBinding}, {name: "
                        "DynamicResources}]}"),
               IsEmpty());

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "models/scheduler/configuration.h"
 #include "tests/models/scheduler/cluster.h"
 
 namespace mainspring::scheduler {
@@ -59,6 +60,35 @@ TEST(PluginLibrary, BringsAPluginThatScores) {
   };
   EXPECT_EQ(on_first(with_plugin(nullptr)), 2);
   EXPECT_EQ(on_first(with_plugin(plugins)), 4);
+}
+
+TEST(PluginLibrary, ItsArgumentsAreCheckedWithTheConfiguration) {
+  std::string error;
+  const RegisterPlugins plugins = load_plugins(GPU_FRAGMENTATION_LIBRARY, &error);
+  ASSERT_TRUE(plugins) << error;
+  Registry registry;
+  register_scheduler_plugins(registry);
+  plugins(registry);
+  api::Diagnostics diagnostics;
+  const uint16_t file = diagnostics.add_file("g.yaml");
+  (void)read_configuration(
+      "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles:\n"
+      "- pluginConfig:\n  - name: GpuFragmentation\n    args: {resorce: a, resource: 7, shapes:\n"
+      "      [{gpu: 1, milliCPU: abc, share: -5}, 4]}\n",
+      file, registry, diagnostics);
+  std::vector<std::string> errors;
+  for (const api::Diagnostic& d : diagnostics.sorted()) errors.push_back(diagnostics.render(d));
+  const std::string args = "profiles[0].pluginConfig[0].args.";
+  EXPECT_THAT(errors,
+              ::testing::UnorderedElementsAre(
+                  HasSubstr(args + "resorce: unknown field; did you mean \"resource\"?"),
+                  HasSubstr(args + "resource: Invalid value: 7: must be a string"),
+                  HasSubstr(args + "shapes[0].gpu: unknown field; did you mean \"gpus\"?"),
+                  HasSubstr(args + "shapes[0].milliCPU: Invalid value: \"abc\": must be an integer "
+                                   "of at least 0"),
+                  HasSubstr(args + "shapes[0].share: Invalid value: -5: must be an integer of at "
+                                   "least 0"),
+                  HasSubstr(args + "shapes[1]: Invalid value: 4: must be an object")));
 }
 
 TEST(PluginLibrary, SaysWhyALibraryIsNoUse) {

@@ -17,8 +17,9 @@ struct Host final : QueueHost {
     pod.gating_plugin = gate ? kOther : kNoPlugin;
     if (gate) pod.unschedulable_plugins.insert(kOther);
   }
+  uint32_t profiles() const override { return 2; }
   std::span<const Interest> interests(uint32_t profile) const override {
-    if (profile > 0) return {};
+    if (profile != wanting) return {};
     return list;
   }
   bool hint(const Interest&, const QueuedPod&, const EventObjects&) const override {
@@ -27,6 +28,7 @@ struct Host final : QueueHost {
   std::vector<Interest> list = {
       {kFit, {{Resource::kNode, kAdd | kUpdateNodeAllocatable}, EventRegistration::kAlways}},
       {kFit, {{Resource::kAssignedPod, kDelete}, 0}}};
+  uint32_t wanting = 0;  // the profile that wants to hear of them
   bool answer = true;
   bool gate = false;
 };
@@ -115,6 +117,15 @@ TEST_F(Queue, WaitsForAnEventThatHelps) {
   queue.move_all(at(0.8), {Resource::kNode, kAdd}, {});
   EXPECT_EQ(queue.place("default", "a"), Place::kBackoff);
   EXPECT_EQ(pop(0.8), "a");  // served early, for want of others
+}
+
+TEST_F(Queue, HearsOfEventsThatOnlyALaterProfileWants) {
+  host.wanting = 1;
+  queue.start(epoch);
+  queue.add(at(0), pod("a"), 1);
+  fail(0.5, by(kFit));
+  queue.move_all(at(2), {Resource::kNode, kAdd}, {});
+  EXPECT_EQ(queue.place("default", "a"), Place::kActive);
 }
 
 TEST_F(Queue, SkipsTheBackoffThatIsOver) {

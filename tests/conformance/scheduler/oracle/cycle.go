@@ -119,11 +119,16 @@ func (r *recorder) nextStart() *int {
 	return (*int)(unsafe.Pointer(field.UnsafeAddr()))
 }
 
+func postFilterPlugins(f framework.Framework) []fwk.PostFilterPlugin {
+	field := reflect.ValueOf(f).Elem().FieldByName("postFilterPlugins")
+	return *(*[]fwk.PostFilterPlugin)(unsafe.Pointer(field.UnsafeAddr()))
+}
+
 // attach puts the recorder between the scheduler and its parts.
 func (r *recorder) attach(s *scheduler.Scheduler) {
 	r.sched = s
 	for name, f := range s.Profiles {
-		for _, p := range f.PreEnqueuePlugins() {
+		for _, p := range postFilterPlugins(f) {
 			if dp, ok := p.(*defaultpreemption.DefaultPreemption); ok {
 				r.watchPreemption(dp)
 			}
