@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/api/json.h"
+#include "models/apiserver/store.h"
 #include "models/scheduler/scheduler.h"
 #include "sim/time.h"
 #include "sim/world.h"
@@ -19,6 +20,12 @@
 namespace mainspring::scenarios {
 
 struct SchedulingAttempt {
+  // A PreEnqueue plugin that kept the pod from trying, from then on.
+  struct Hold {
+    sim::SimTime at;
+    std::string plugin;
+    std::vector<std::string> reasons;
+  };
   // What let the pod try again after the attempt before; empty for the first.
   struct Wakeup {
     sim::SimTime at;
@@ -29,6 +36,7 @@ struct SchedulingAttempt {
   struct Rejection {
     std::string plugin;
     std::vector<std::string> reasons;
+    std::string detail;  // what the reason leaves open: the taint; may be empty
     std::vector<std::string> nodes;
   };
   struct Candidate {
@@ -46,26 +54,45 @@ struct SchedulingAttempt {
     int64_t pdb_violations = 0;
     int64_t highest_priority = 0;
     int64_t priority_sum = 0;  // each counted from -2^31 on, as kube-scheduler does
-    api::Time start;           // the first among the victims of the highest priority
+    sim::SimTime start;        // the first among the victims of the highest priority
   };
   struct PreemptionSearch {
     std::vector<PreemptionCandidate> candidates;  // the chosen one first
     std::string decided_by;
     std::vector<Rejection> rejections;  // of nodes where it would not help
   };
+  // What the pod waited for between the decision and its binding.
+  struct Wait {
+    sim::SimTime at;
+    std::string point;  // Permit, PreBind
+    std::string plugin;
+  };
+  std::vector<Hold> holds;  // since the attempt before
   std::vector<Wakeup> wakeups;
   sim::SimTime at;
   size_t nodes = 0;  // in the cluster
   std::vector<Rejection> rejections;
   std::vector<std::string> plugins;   // that scored; none if a single node passed
+  std::vector<int64_t> weights;       // of the plugins
   std::vector<Candidate> candidates;  // nodes that passed, in the order of the walk
   std::string node;                   // chosen; empty: none
   size_t ties = 0;                    // candidates with the greatest total, if any were scored
+  std::vector<Wait> waits;
+  std::optional<sim::SimTime> bound_at;
   // Of a failure, in the cycle or on the way to the node: what the event FailedScheduling says.
   std::string message;
+  bool is_error = false;  // not a rejection: tried again after a backoff, whatever happens
   std::optional<PreemptionSearch> search;  // for victims, if there was one
   std::vector<Victims> preemptions;
   std::string nominated_node;
+};
+
+// All that was seen of a pod.
+struct Placement {
+  std::vector<SchedulingAttempt> attempts;
+  // Since the last attempt:
+  std::vector<SchedulingAttempt::Hold> holds;
+  std::vector<SchedulingAttempt::Wakeup> wakeups;
 };
 
 // Collects the attempts of one pod. Must outlive its place as the scheduler's observer.
@@ -77,6 +104,7 @@ class PlacementObserver final : public scheduler::AttemptObserver {
   Detail detail(const scheduler::PodInfo& pod) const override {
     return is_meant(pod) ? Detail::kReasons : Detail::kDecision;
   }
+  void held_back(const scheduler::PodInfo& pod, const scheduler::Status& status) override;
   void woken(const scheduler::PodInfo& pod, scheduler::ClusterEvent event,
              const scheduler::EventObjects& objects) override;
   void decided(const scheduler::PodInfo& pod, const scheduler::Decision& decision,
@@ -85,23 +113,31 @@ class PlacementObserver final : public scheduler::AttemptObserver {
               const scheduler::Nominating& nominating) override;
   void searched(const scheduler::PodInfo& pod, const scheduler::PreemptionSearch& search) override;
   void preempting(const scheduler::Preemption& preemption) override;
+  void waits(const scheduler::PodInfo& pod, scheduler::Points point,
+             scheduler::PluginId plugin) override;
+  void bound(const scheduler::PodInfo& pod) override;
 
-  const std::vector<SchedulingAttempt>& attempts() const { return attempts_; }
+  const Placement& placement() const { return placement_; }
 
  private:
   bool is_meant(const scheduler::PodInfo& pod) const { return pod.key() == pod_; }
   std::string node_name(uint32_t slot) const;
+  std::string detail(const scheduler::PodInfo& pod, const scheduler::Status& status,
+                     uint32_t slot) const;
   // Adds the nodes, or none by name for a verdict on all, to those with the same reasons.
-  void reject(const scheduler::Status& status, std::string node,
+  void reject(const scheduler::Status& status, std::string node, std::string detail,
               std::vector<SchedulingAttempt::Rejection>* out) const;
 
   const sim::World& world_;
   scheduler::Scheduler& scheduler_;
   std::string pod_;  // "namespace/name"
-  std::vector<SchedulingAttempt> attempts_;
-  std::vector<SchedulingAttempt::Wakeup> wakeups_;  // since the last attempt
+  Placement placement_;
 };
 
-api::Json placement_json(const std::string& pod, const std::vector<SchedulingAttempt>& attempts);
+api::Json placement_json(const std::string& pod, const Placement& placement);
+
+// Why the pod ("namespace/name") was never tried, as the end of the run shows it.
+std::string why_not_tried(const apiserver::Store& store, const scheduler::Scheduler& scheduler,
+                          const std::string& pod);
 
 }  // namespace mainspring::scenarios

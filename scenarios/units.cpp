@@ -86,4 +86,22 @@ std::string format_duration(sim::Duration d) {
   return out;
 }
 
+std::string format_exactly(sim::Duration d) {
+  if (d < sim::Duration()) return "-" + format_exactly(-d);
+  const int64_t ns = d.ns() % 60'000'000'000;
+  const int64_t minutes = d.ns() / 60'000'000'000;
+  std::string out;
+  if (minutes >= 60) out += fmt::format("{}h", minutes / 60);
+  if (minutes % 60 > 0) out += fmt::format("{}m", minutes % 60);
+  if (ns == 0 && !out.empty()) return out;
+  // Below a second in milliseconds.
+  const bool small = out.empty() && ns < 1'000'000'000;
+  const int64_t unit = small ? 1'000'000 : 1'000'000'000;
+  std::string fraction = fmt::format("{:0{}}", ns % unit, small ? 6 : 9);
+  fraction.resize(fraction.find_last_not_of('0') + 1);
+  out += std::to_string(ns / unit);
+  if (!fraction.empty()) out += "." + fraction;
+  return out + (small ? "ms" : "s");
+}
+
 }  // namespace mainspring::scenarios

@@ -25,5 +25,7 @@ std::optional<int64_t> parse_bandwidth(std::string_view text);
 int64_t nearest_integer(double x);
 // "2m3s", "45s", "1h5m", "350ms": how durations are shown.
 std::string format_duration(sim::Duration d);
+// The same without rounding, "2m3.0405s": parse_duration() gives the duration back.
+std::string format_exactly(sim::Duration d);
 
 }  // namespace mainspring::scenarios

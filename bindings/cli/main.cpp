@@ -142,7 +142,8 @@ void add_small(CLI::App& app, CommandLine& line) {
   add_color(*explain, line);
   explain->footer(
       "`explain pod NAME --run DIR` runs the scenario again and shows every attempt to schedule "
-      "the pod:\nnodes rejected and why, scores by plugin, ties, preemption, what it waited for.");
+      "the pod:\nnodes rejected and why, weighted scores by plugin, ties, preemption with every "
+      "candidate, what kept\nit from trying, what it waited for on its way to the node.");
   app.add_subcommand("schema", "Print the JSON Schema of the scenario file, for editors");
   CLI::App* completion = app.add_subcommand("completion", "Print a shell's completion script");
   completion->add_option("SHELL", line.shell, "bash, zsh or fish")

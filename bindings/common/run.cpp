@@ -136,7 +136,11 @@ PlacementRun explain_placement(const scenarios::LoadedScenario& scenario,
   PlacementRun run;
   run.interrupted = !run_in_slices(simulation, settings, watch, observer);
   run.digest = simulation.world().journal().digest_hex();
-  run.attempts = placement.attempts();
+  run.placement = placement.placement();
+  if (run.placement.attempts.empty()) {
+    run.why_not_tried =
+        scenarios::why_not_tried(simulation.api_server().store(), simulation.scheduler(), pod);
+  }
   return run;
 }
 

@@ -59,7 +59,8 @@ FinishedRun run_scenario(const scenarios::LoadedScenario& scenario, const RunSet
                          Observer& observer);
 
 struct PlacementRun {
-  std::vector<scenarios::SchedulingAttempt> attempts;
+  scenarios::Placement placement;
+  std::string why_not_tried;  // of a pod without attempts
   std::string digest;
   bool interrupted = false;
 };

@@ -64,11 +64,13 @@ def test_scores_add_up_and_the_chosen_node_has_the_greatest_total(mainspring, re
 def test_a_pod_that_waited_tells_for_what(mainspring, waited):
     early, refused, placed = explain(mainspring, "second")
     assert early["rejected"][0]["plugin"] == "TaintToleration"  # the node is not ready yet
+    assert early["rejected"][0]["detail"] == "node.kubernetes.io/not-ready:NoSchedule"
     assert refused["node"] == ""
     assert refused["rejected"] == [
         {
             "plugin": "NodeResourcesFit",
             "reasons": ["Insufficient cpu"],
+            "detail": "",
             "nodes": ["small-1"],
         }
     ]
@@ -151,6 +153,7 @@ def test_preemption_shows_every_candidate_and_why_one_was_chosen(mainspring, fol
         {
             "plugin": "",
             "reasons": ["No preemption victims found for incoming pod"],
+            "detail": "",
             "nodes": ["small-4"],
         }
     ]
@@ -158,6 +161,118 @@ def test_preemption_shows_every_candidate_and_why_one_was_chosen(mainspring, fol
     assert first["preemptions"] == [{"node": "small-3", "victims": ["default/b", "default/a"]}]
     out = mainspring("explain", "pod", "urgent", "--run", "out").stdout
     assert "small-3  chosen   0 " in out and "chosen: the lowest priority" in out
+
+
+HELD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: gated}
+spec:
+  schedulingGates: [{name: example.com/wait}]
+  containers: [{name: c, image: example/c:1}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: elsewhere}
+spec:
+  schedulerName: other
+  containers: [{name: c, image: example/c:1}]
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: late}
+provisioner: example.com/disk
+volumeBindingMode: WaitForFirstConsumer
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec:
+  storageClassName: late
+  accessModes: [ReadWriteOnce]
+  resources: {requests: {storage: 1Gi}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: stored}
+spec:
+  containers: [{name: c, image: example/c:1, volumeMounts: [{name: v, mountPath: /v}]}]
+  volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: large}
+spec:
+  containers: [{name: c, image: example/c:1, resources: {requests: {cpu: 64}}}]
+"""
+
+
+@pytest.fixture
+def held(mainspring, folder):
+    """Pods that are kept from trying, on their way, and too large for any node."""
+    (folder / "pods.yaml").write_text(HELD)
+    scenario = SCENARIO.replace("count: 1", "count: 2")
+    (folder / "held.yaml").write_text(scenario.replace("delete pod first", "cordon small-1"))
+    done = mainspring("run", "held.yaml", "--quiet", "--out", "out")
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_keeps_a_pod_from_trying_is_told(mainspring, held):
+    words = ("--run", "out")
+    gated = mainspring("explain", "pod", "gated", *words)
+    assert gated.returncode == 0
+    assert "SchedulingGates keeps it from trying: waiting for scheduling gates: [" in gated.stdout
+    told = json.loads(mainspring("explain", "pod", "gated", *words, "-o", "json").stdout)
+    assert told["attempts"] == [] and told["heldBackBy"][0]["plugin"] == "SchedulingGates"
+    elsewhere = mainspring("explain", "pod", "elsewhere", *words)
+    assert elsewhere.returncode == 1
+    assert 'its schedulerName is "other"' in elsewhere.stderr
+    nobody = mainspring("explain", "pod", "pod/gatet", *words)
+    assert nobody.returncode == 1
+    assert 'there is no such pod; did you mean "gated"?' in nobody.stderr
+
+
+def test_what_a_pod_waits_for_on_its_way_is_told(mainspring, held):
+    last = explain(mainspring, "stored")[-1]
+    assert [(w["point"], w["plugin"]) for w in last["waitedFor"]] == [("PreBind", "VolumeBinding")]
+    assert float(last["boundAt"].removesuffix("s")) > 1  # a volume takes seconds to make
+    out = mainspring("explain", "pod", "stored", "--run", "out").stdout
+    assert "waits for VolumeBinding at PreBind" in out and "bound at" in out
+
+
+def test_equal_attempts_are_told_once(mainspring, folder):
+    (folder / "pods.yaml").write_text(f"{PODS}---\n{crowd_pod('large', {'cpu': '64'})}")
+    scenario = SCENARIO.replace("count: 1", "count: 3").replace(
+        "timeline:\n", "timeline:\n  - {at: 30s, kubectl: delete pod second}\n"
+    )
+    (folder / "large.yaml").write_text(scenario)
+    done = mainspring("run", "large.yaml", "--quiet", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    attempts = explain(mainspring, "large")
+    assert len(attempts) > 3
+    assert len({a["at"] for a in attempts}) == len(attempts)  # times are not rounded
+    out = mainspring("explain", "pod", "large", "--run", "out").stdout
+    assert out.count("Attempt ") < len(attempts)
+    assert "the same (-o json has them)" in out
+
+
+def test_scores_that_were_not_reached_are_not_told(mainspring, folder):
+    (folder / "pods.yaml").write_text(PODS)
+    (folder / "broken.yaml").write_text(
+        "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
+        "profiles: [{plugins: {preScore: {disabled: [{name: TaintToleration}]}}}]\n"
+    )
+    scenario = SCENARIO[: SCENARIO.index("timeline:")].replace("count: 1", "count: 3")
+    (folder / "unscored.yaml").write_text(
+        scenario.replace("cluster:\n", "cluster:\n  controlPlane: {schedulerConfig: broken.yaml}\n")
+    )
+    done = mainspring("run", "unscored.yaml", "--quiet", "--out", "out")
+    assert done.returncode == 0, done.stderr
+    last = explain(mainspring, "first")[-1]
+    assert last["error"] and last["ties"] == 0 and last["node"] == ""
+    out = mainspring("explain", "pod", "first", "--run", "out").stdout
+    assert "share the greatest total" not in out
+    assert "an error: it tries again after its backoff" in out
 
 
 def test_the_table_shows_attempts_one_by_one(mainspring, waited):
