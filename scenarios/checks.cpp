@@ -213,6 +213,10 @@ void check_cluster(const spec::ScenarioFile& s, const Json& tree, Checker& check
          positive("disk", pool.disk);
          check_node_names(pool, own, check);
        });
+  each(s.cluster.namespaces, cluster, "namespaces", check, [&](const api::Str& name, const Place&) {
+    const std::string_view why = api::check_dns_label(name);
+    if (!why.empty()) check.bad("", std::string(why));
+  });
   check.at(cluster.tree, cluster.path);
   if (s.cluster.node_pools.empty()) check.bad("nodePools", "expected at least one pool of nodes");
   check.parsed("registryBandwidth", s.cluster.registry_bandwidth,

@@ -504,7 +504,11 @@ class ScenarioReader {
         diagnostics_.warning(loaded_.places[r.object], path,
                              "a new cluster has it, and keeps its own");
       } else {
-        diagnostics_.error(loaded_.places[r.object], path, r.message);
+        const bool lost =
+            r.message.starts_with("namespaces \"") && r.message.ends_with("not found");
+        diagnostics_.error(
+            loaded_.places[r.object], path,
+            lost ? r.message + "; cluster.namespaces makes those that no manifest has" : r.message);
       }
     }
   }

@@ -112,6 +112,19 @@ void tell_quota(sim::World& world, apiserver::ApiServer& server, const api::Obje
   server.execute(world, request);
 }
 
+void create_namespaces(sim::World& world, apiserver::ApiServer& server,
+                       const LoadedScenario& scenario) {
+  for (const api::Str& name : scenario.spec.cluster.namespaces) {
+    api::Ref<api::Namespace> made = api::make<api::Namespace>();
+    made->metadata.name = name;
+    client::Request request;
+    request.verb = client::Verb::kCreate;
+    request.kind = made->kind;
+    request.body = made;
+    server.execute(world, request);  // one that is there already stays
+  }
+}
+
 // The manifests' objects exist from the start of the run: they were applied at that moment.
 std::vector<StartRefusal> create_objects(sim::World& world, apiserver::ApiServer& server,
                                          const LoadedScenario& scenario) {
@@ -127,6 +140,7 @@ std::vector<StartRefusal> create_objects(sim::World& world, apiserver::ApiServer
     const bool placed = api::kind_info(o).namespaced;
     return server.store().find(o.kind, placed ? namespace_of(o).view() : "", o.metadata.name);
   };
+  create_namespaces(world, server, scenario);
   std::vector<bool> of_the_cluster;
   for (const api::ObjectRef& o : scenario.objects) of_the_cluster.push_back(find(*o) != nullptr);
   std::vector<StartRefusal> refused;

@@ -49,6 +49,7 @@ struct Application {
   std::vector<Workload> workloads;
   std::vector<Service> services;
   std::map<std::string, int> kinds;
+  std::set<std::string> namespaces;  // that are named and not among the objects
   bool autoscaled = false;
 };
 
@@ -125,6 +126,18 @@ void drop_cycles(std::vector<Service>& services, size_t at, std::vector<int>& st
   state[at] = 2;
 }
 
+void find_namespaces(const std::vector<api::ObjectRef>& objects, Application& app) {
+  for (const api::ObjectRef& o : objects) {
+    if (!o->metadata.namespace_.empty()) app.namespaces.insert(o->metadata.namespace_.str());
+  }
+  for (const api::ObjectRef& o : objects) {
+    if (o->kind == api::Kind::Namespace) app.namespaces.erase(o->metadata.name.str());
+  }
+  for (const char* own : {"default", "kube-node-lease", "kube-public", "kube-system"}) {
+    app.namespaces.erase(own);
+  }
+}
+
 void find_services(const std::vector<api::ObjectRef>& objects, Application& app) {
   for (const api::ObjectRef& o : objects) {
     const auto* service = api::try_as<api::Service>(*o);
@@ -171,6 +184,7 @@ Application read_application(const std::vector<api::ObjectRef>& objects) {
     add_workload(*copy, app);
   }
   find_services(objects, app);
+  find_namespaces(objects, app);
   return app;
 }
 
@@ -275,7 +289,12 @@ std::string wrapped_comment(const std::string& text, std::string_view indent) {
 
 std::string cluster_section(const Application& app) {
   const Pool pool = size_pool(app);
-  std::string out = "cluster:\n  nodePools:\n";
+  std::string out = "cluster:\n";
+  if (!app.namespaces.empty()) {
+    out += "  namespaces:  # the manifests name them and do not make them\n";
+    for (const std::string& n : app.namespaces) out += fmt::format("    - {}\n", in_quotes(n));
+  }
+  out += "  nodePools:\n";
   out += wrapped_comment(
       fmt::format(
           "{} pods ask for {:.1f} CPU and {:.1f} GiB at the start; these machines hold that "

@@ -123,10 +123,8 @@ def test_warnings_about_the_input_are_said_even_if_quiet(mainspring, folder):
 def test_objects_that_the_api_server_refuses_make_the_input_invalid(mainspring, folder):
     text = (folder / "scenario.yaml").read_text()
     (folder / "team.yaml").write_text(text + "namespace: team-a\n")
-    said = [
-        'web.yaml:1:1: Deployment/web: namespaces "team-a" not found',
-        'web.yaml:19:1: Service/web: namespaces "team-a" not found',
-    ]
+    lost = 'namespaces "team-a" not found; cluster.namespaces makes those that no manifest has'
+    said = [f"web.yaml:1:1: Deployment/web: {lost}", f"web.yaml:19:1: Service/web: {lost}"]
     done = mainspring("run", "team.yaml", "--out", "out")
     assert done.returncode == 3 and done.stderr.splitlines() == said
     assert done.stdout == "" and not (folder / "out").exists()

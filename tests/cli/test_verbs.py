@@ -170,6 +170,28 @@ def test_init_writes_a_scenario_that_validates_and_runs(mainspring, folder):
     assert run.returncode in (0, 1), run.stderr
 
 
+def test_init_makes_the_namespaces_that_manifests_name_and_lack(mainspring, folder):
+    (folder / "team.yaml").write_text(
+        "apiVersion: v1\nkind: Namespace\nmetadata: {name: there}\n"
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: there}\n"
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: b, namespace: team}\n"
+        "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: kube-system}\n"
+    )
+    done = mainspring("init", "team.yaml", "-o", "made.yaml")
+    assert done.returncode == 0, done.stderr
+    made = (folder / "made.yaml").read_text()
+    assert made.count('    - "team"\n') == 1 and 'there"' not in made
+    assert mainspring("validate", "made.yaml").returncode == 0
+    (folder / "made.yaml").write_text(made.replace('    - "team"\n', '    - "Team"\n'))
+    refused = mainspring("validate", "made.yaml")
+    assert refused.returncode == 3
+    assert "cluster.namespaces[0]: a lowercase RFC 1123 label" in refused.stderr
+    (folder / "made.yaml").write_text(made.replace('    - "team"\n', ""))
+    lacking = mainspring("validate", "made.yaml")
+    assert lacking.returncode == 3
+    assert 'namespaces "team" not found; cluster.namespaces makes those' in lacking.stderr
+
+
 def test_init_does_not_overwrite_unless_told_to(mainspring, folder):
     assert mainspring("init", "web.yaml", "-o", "scenario.yaml").returncode == 2
     assert mainspring("init", "web.yaml", "-o", "scenario.yaml", "--force").returncode == 0

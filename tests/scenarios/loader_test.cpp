@@ -222,18 +222,19 @@ std::string pod(std::string_view metadata, std::string_view spec = "") {
       metadata, spec);
 }
 
+#define HOW "; cluster.namespaces makes those that no manifest has"
 TEST_F(Loader, ObjectsThatTheApiServerRefusesAreErrorsAllAtOnce) {
   manifest_ = pod("name: a, namespace: nowhere") + pod("name: b", "priorityClassName: nope, ") +
               pod("name: c") + pod("name: c");
   EXPECT_THAT(
       said("manifests: [more.yaml]\n"),
-      ElementsAre("more.yaml:2:1: Pod/a: namespaces \"nowhere\" not found",
+      ElementsAre("more.yaml:2:1: Pod/a: namespaces \"nowhere\" not found" HOW,
                   "more.yaml:4:1: Pod/b: pods \"b\" is forbidden: no PriorityClass with name nope "
                   "was found",
                   "more.yaml:8:1: Pod/c: pods \"c\" already exists"));
   manifest_ = pod("name: a");
   EXPECT_THAT(said("manifests: [more.yaml]\nnamespace: team-a\n"),
-              ElementsAre("more.yaml:2:1: Pod/a: namespaces \"team-a\" not found"));
+              ElementsAre("more.yaml:2:1: Pod/a: namespaces \"team-a\" not found" HOW));
   EXPECT_THAT(said("manifests: [more.yaml]\nnamespace: Team A\n"),
               ElementsAre(HasSubstr("t.yaml:7:12: Scenario/t namespace: Invalid value")));
 }
@@ -260,7 +261,7 @@ TEST_F(Loader, ObjectsOfTheListHaveTheirOwnPlaces) {
       "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a, namespace: nowhere}\n"
       "  spec: {containers: [{name: c, image: a:1}]}\n";
   EXPECT_THAT(said("manifests: [more.yaml]\n"),
-              ElementsAre("more.yaml:4:3: Pod/a: namespaces \"nowhere\" not found"));
+              ElementsAre("more.yaml:4:3: Pod/a: namespaces \"nowhere\" not found" HOW));
 }
 
 TEST_F(Loader, WhatANewClusterHasAndKindsThatAreOnlyKeptDoNotCollide) {
