@@ -146,6 +146,9 @@ std::vector<StartRefusal> create_objects(sim::World& world, apiserver::ApiServer
   std::vector<StartRefusal> refused;
   for (const size_t i : order) {
     const api::Object& object = *scenario.objects[i];
+    // A file for a program, such as a KubeSchedulerConfiguration, is nothing for the API server.
+    const bool nameless = object.metadata.name.empty() && object.metadata.generate_name.empty();
+    if (object.kind == api::Kind::Unstructured && nameless) continue;
     client::Request request;
     request.verb = client::Verb::kCreate;
     request.kind = object.kind;

@@ -239,6 +239,14 @@ TEST_F(Loader, ObjectsThatTheApiServerRefusesAreErrorsAllAtOnce) {
               ElementsAre(HasSubstr("t.yaml:7:12: Scenario/t namespace: Invalid value")));
 }
 
+TEST_F(Loader, FilesForProgramsAreNoObjectsOfTheCluster) {
+  const std::string file =
+      "---\n{apiVersion: kubescheduler.config.k8s.io/v1, kind: "
+      "KubeSchedulerConfiguration}\n";
+  manifest_ = pod("name: a") + file + file;
+  EXPECT_THAT(said("manifests: [more.yaml]\n"), IsEmpty());
+}
+
 TEST_F(Loader, WhatOtherObjectsMakeIsThereWhateverTheOrder) {
   manifest_ = pod("name: a, namespace: late", "priorityClassName: high, ") +
               "---\n{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, value: 5, "
