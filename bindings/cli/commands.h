@@ -61,7 +61,7 @@ int digest_command(const std::string& run, const Terminal& terminal);
 int version_command(Output output);
 int schema_command();
 // `path`: "scenario.cluster.nodePools", or a kind: "deployment.spec.replicas".
-int explain_command(const std::string& path, const Terminal& terminal);
+int explain_command(const std::string& path, Output output, const Terminal& terminal);
 
 // `explain pod NAME`: why a pod of a recorded run is on its node, or on none.
 struct PlacementArguments {

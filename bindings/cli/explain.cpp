@@ -3,6 +3,8 @@
 #include "bindings/cli/commands.h"
 #include "models/api/descriptor.h"
 #include "models/api/json.h"
+#include "models/api/text.h"
+#include "models/scheduler/types/kubescheduler.h"
 #include "scenarios/loader.h"
 
 namespace mainspring::cli {
@@ -82,6 +84,25 @@ std::string field_list(const TypeInfo& type) {
   return out;
 }
 
+api::Json field_json(const FieldInfo& field) {
+  api::Json out = api::Json::object()
+                      .set("name", field.name)
+                      .set("type", type_name(field))
+                      .set("required", field.has(FieldInfo::kRequired))
+                      .set("description", field.doc);
+  if (field.enum_info) {
+    api::Json values = api::Json::array();
+    for (const std::string_view v : field.enum_info->values) values.push_back(v);
+    out.set("values", values);
+  }
+  if (field.has_default && field.type != FieldType::kStruct) {
+    out.set("default", field.default_value);
+  }
+  if (field.has_min) out.set("minimum", field.min);
+  if (field.has_max) out.set("maximum", field.max);
+  return out;
+}
+
 std::vector<std::string> split_path(const std::string& path) {
   std::vector<std::string> parts(1);
   bool index = false;
@@ -104,16 +125,21 @@ std::string suggestion(const TypeInfo& type, const std::string& name) {
 
 }  // namespace
 
-int explain_command(const std::string& path, const Terminal& terminal) {
+int explain_command(const std::string& path, Output output, const Terminal& terminal) {
   const std::vector<std::string> parts = split_path(path);
   const TypeInfo* type = nullptr;
-  std::string head;
+  std::string kind_name = "Scenario";
+  std::string version = "mainspring.dev/v1";
   if (parts.front() == "scenario" || parts.front() == "Scenario") {
     type = &scenarios::spec::ScenarioFile::kType;
-    head = "KIND:     Scenario\nVERSION:  mainspring.dev/v1\n";
+  } else if (api::to_lower(parts.front()) == "kubeschedulerconfiguration") {
+    type = &scheduler::file::KubeSchedulerConfiguration::kType;
+    kind_name = "KubeSchedulerConfiguration";
+    version = "kubescheduler.config.k8s.io/v1";
   } else if (const api::KindInfo* kind = api::kind_by_resource(parts.front()); kind && kind->type) {
     type = kind->type;
-    head = fmt::format("KIND:     {}\nVERSION:  {}\n", kind->name, kind->api_version);
+    kind_name = kind->name;
+    version = kind->api_version;
   } else {
     print_error(terminal, fmt::format("nothing is known of \"{}\"; try `mainspring explain "
                                       "scenario`",
@@ -131,7 +157,18 @@ int explain_command(const std::string& path, const Terminal& terminal) {
     }
     type = field->type == FieldType::kStruct ? field->type_info : nullptr;
   }
-  std::string out = head;
+  if (output == Output::kJson) {
+    api::Json out = api::Json::object().set("kind", kind_name).set("apiVersion", version);
+    if (field) out.set("field", field_json(*field));
+    if (!field) out.set("description", type->doc);
+    api::Json fields = api::Json::array();
+    if (type) {
+      for (const FieldInfo& f : type->fields) fields.push_back(field_json(f));
+    }
+    print_out(api::to_pretty_json(out.set("fields", fields)) + "\n");
+    return kOk;
+  }
+  std::string out = fmt::format("KIND:     {}\nVERSION:  {}\n", kind_name, version);
   if (field) {
     out += fmt::format("\nFIELD:    {} <{}>{}\n", field->name, type_name(*field),
                        field->has(FieldInfo::kRequired) ? " -required-" : "");

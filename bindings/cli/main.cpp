@@ -253,7 +253,9 @@ int dispatch(const CLI::App& app, CommandLine& line) {
   }
   if (verb == "digest") return digest_command(line.folder, terminal);
   if (verb == "explain") {
-    if (line.placement.pod.empty()) return explain_command(line.explain_path, terminal);
+    if (line.placement.pod.empty()) {
+      return explain_command(line.explain_path, output, terminal);
+    }
     if (line.explain_path != "pod" && line.explain_path != "pods" && line.explain_path != "po") {
       print_error(terminal, "only pods are explained by name: `mainspring explain pod NAME`");
       return kUsage;

@@ -190,8 +190,7 @@ void NodeFleet::pull_done(sim::World& world, NodeIndex n) {
   next_step(world, p);
 }
 
-// --- the node's status
-// ---------------------------------------------------------------------------
+// --- the node's status ---
 
 bool NodeFleet::found_running(const Machine& m) const {
   return options_.instant_registration && m.up_since == SimTime();

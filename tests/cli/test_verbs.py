@@ -154,6 +154,21 @@ def test_validate_of_nothing_is_an_error(mainspring):
     assert done.returncode == 3 and "no file matches *.json" in done.stderr
 
 
+def test_explain_tells_programs_as_well(mainspring):
+    done = mainspring("explain", "scenario.cluster", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["kind"] == "Scenario" and told["field"]["name"] == "cluster"
+    pools = next(f for f in told["fields"] if f["name"] == "nodePools")
+    assert pools["required"] and pools["type"] == "[]NodePoolSpec"
+    assert json.loads(mainspring("explain", "deployment", "-o", "json").stdout)["fields"]
+
+
+def test_explain_knows_the_schedulers_configuration(mainspring):
+    told = mainspring("explain", "KubeSchedulerConfiguration.profiles").stdout
+    assert "VERSION:  kubescheduler.config.k8s.io/v1" in told and "pluginConfig" in told
+
+
 # ---- init ----------------------------------------------------------------------------------------
 def boutique():
     return MANIFESTS / "online-boutique/kubernetes-manifests.yaml"
