@@ -290,6 +290,7 @@ std::string why_not_tried(const apiserver::Store& store, const scheduler::Schedu
   if (!found) {
     const std::vector<api::ObjectRef> pods = store.list(api::Kind::Pod, ns);
     std::vector<std::string_view> names;
+    names.reserve(pods.size());
     for (const api::ObjectRef& o : pods) names.push_back(o->metadata.name.view());
     const std::string_view near = api::nearest(name, names);
     return fmt::format("there is no such pod{}",

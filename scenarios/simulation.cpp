@@ -142,6 +142,7 @@ std::vector<StartRefusal> create_objects(sim::World& world, apiserver::ApiServer
   };
   create_namespaces(world, server, scenario);
   std::vector<bool> of_the_cluster;
+  of_the_cluster.reserve(scenario.objects.size());
   for (const api::ObjectRef& o : scenario.objects) of_the_cluster.push_back(find(*o) != nullptr);
   std::vector<StartRefusal> refused;
   for (const size_t i : order) {

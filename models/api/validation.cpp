@@ -732,6 +732,7 @@ std::string invalid_message(const Object& object, const std::vector<FieldError>&
   if (!info.group.empty()) text += '.' + std::string(info.group);
   text += " \"" + object.metadata.name.str() + "\" is invalid: ";
   std::vector<std::string> texts;
+  texts.reserve(errors.size());
   for (const FieldError& e : errors) texts.push_back(e.text());
   return text + aggregate(texts);
 }

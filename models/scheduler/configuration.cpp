@@ -423,6 +423,7 @@ void Reader::warn_of_disabled(const file::PluginSet& set, const std::string& pat
 
 std::string Reader::suggestion(std::string_view plugin) const {
   std::vector<std::string_view> names;
+  names.reserve(registry_.entries().size());
   for (const Registry::Entry& e : registry_.entries()) names.push_back(e.name);
   const std::string_view near = api::nearest(plugin, names);
   return near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near);
