@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <set>
@@ -289,7 +290,7 @@ void Reader::read_client(const file::ClientConnectionConfiguration& c, Scheduler
   }
   // More than one a nanosecond is no limit either.
   if (qps != 0) {
-    out->client_qps_milli = qps < 0 || qps > 1e9 ? 0 : static_cast<int64_t>(qps * 1000 + 0.5);
+    out->client_qps_milli = qps < 0 || qps > 1e9 ? 0 : std::llround(qps * 1000);
   }
   if (c.burst > 0) out->client_burst = c.burst;
   // 73 years' worth of tokens can be saved up; nanoseconds do not count much further.
