@@ -504,11 +504,9 @@ class ScenarioReader {
         diagnostics_.warning(loaded_.places[r.object], path,
                              "a new cluster has it, and keeps its own");
       } else {
-        const bool lost =
-            r.message.starts_with("namespaces \"") && r.message.ends_with("not found");
-        diagnostics_.error(
-            loaded_.places[r.object], path,
-            lost ? r.message + "; cluster.namespaces makes those that no manifest has" : r.message);
+        const std::string_view way_out =
+            r.no_namespace ? "; cluster.namespaces makes those that no manifest has" : "";
+        diagnostics_.error(loaded_.places[r.object], path, fmt::format("{}{}", r.message, way_out));
       }
     }
   }

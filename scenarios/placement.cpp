@@ -292,9 +292,7 @@ std::string why_not_tried(const apiserver::Store& store, const scheduler::Schedu
     std::vector<std::string_view> names;
     names.reserve(pods.size());
     for (const api::ObjectRef& o : pods) names.push_back(o->metadata.name.view());
-    const std::string_view near = api::nearest(name, names);
-    return fmt::format("there is no such pod{}",
-                       near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+    return "there is no such pod" + api::did_you_mean(name, names);
   }
   const auto& p = api::as<api::Pod>(**found);
   std::vector<std::string_view> profiles;

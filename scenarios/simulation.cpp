@@ -168,7 +168,7 @@ std::vector<StartRefusal> create_objects(sim::World& world, apiserver::ApiServer
     // The store has one name for all kinds that are only kept.
     const api::ObjectRef* there = outcome.already_exists() ? find(object) : nullptr;
     if (there && api::kind_name_of(**there) != api::kind_name_of(object)) continue;
-    refused.push_back({i, outcome.message.str(), of_the_cluster[i]});
+    refused.push_back({i, outcome.message.str(), outcome.not_found(), of_the_cluster[i]});
   }
   return refused;
 }

@@ -30,6 +30,7 @@ namespace mainspring::scenarios {
 struct StartRefusal {
   size_t object = 0;            // its index in LoadedScenario::objects
   std::string message;          // in the API server's words
+  bool no_namespace = false;    // because its namespace is not there
   bool of_the_cluster = false;  // because a new cluster has one of this name
 };
 // What a run of the scenario begins without, by index: the same requests to an API server that is

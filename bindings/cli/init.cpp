@@ -11,6 +11,7 @@
 #include "models/api/pod_helpers.h"
 #include "models/api/text.h"
 #include "models/api/types/all.h"
+#include "models/apiserver/registry.h"
 #include "scenarios/loader.h"
 #include "scenarios/report/text.h"
 
@@ -133,8 +134,8 @@ void find_namespaces(const std::vector<api::ObjectRef>& objects, Application& ap
   for (const api::ObjectRef& o : objects) {
     if (o->kind == api::Kind::Namespace) app.namespaces.erase(o->metadata.name.str());
   }
-  for (const char* own : {"default", "kube-node-lease", "kube-public", "kube-system"}) {
-    app.namespaces.erase(own);
+  for (const std::string_view own : apiserver::kOwnNamespaces) {
+    app.namespaces.erase(std::string(own));
   }
 }
 

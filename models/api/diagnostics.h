@@ -73,5 +73,7 @@ std::string describe(const Json& value);
 // The candidate that a person most likely meant: the smallest Damerau-Levenshtein distance
 // without regard to case, at most a third of the name's length; the first of equals. Empty if none.
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);
+// The same as the end of a message, "; did you mean \"cpu\"?"; empty if none is near.
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates);
 
 }  // namespace mainspring::api

@@ -130,7 +130,7 @@ std::vector<Request> Registry::bootstrap() const {
     r.body = std::move(o);
     out.push_back(std::move(r));
   };
-  for (const char* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
+  for (const std::string_view name : kOwnNamespaces) {
     api::Ref<api::Namespace> ns = api::make<api::Namespace>();
     ns->metadata.name = name;
     create(ns);

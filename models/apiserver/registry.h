@@ -21,6 +21,10 @@ namespace mainspring::apiserver {
 
 class ApiServer;
 
+// The namespaces that a new cluster has.
+inline constexpr std::string_view kOwnNamespaces[] = {"default", "kube-system", "kube-public",
+                                                      "kube-node-lease"};
+
 // Which of the real server's switches are on.
 struct AdmissionOptions {
   bool default_tolerations = true;  // DefaultTolerationSeconds

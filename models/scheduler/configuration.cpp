@@ -426,8 +426,7 @@ std::string Reader::suggestion(std::string_view plugin) const {
   std::vector<std::string_view> names;
   names.reserve(registry_.entries().size());
   for (const Registry::Entry& e : registry_.entries()) names.push_back(e.name);
-  const std::string_view near = api::nearest(plugin, names);
-  return near.empty() ? std::string() : fmt::format("; did you mean \"{}\"?", near);
+  return api::did_you_mean(plugin, names);
 }
 
 // Plugins whose points build on each other, enabled at some of them.

@@ -184,10 +184,7 @@ void check_fields(const Json& object, std::initializer_list<std::string_view> na
   for (const Json::Member& m : object.members()) {
     const std::string_view name = m.key.view();
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    const std::string_view near = api::nearest(name, known);
-    c.add(
-        api::FieldError::Type::kInvalid, name,
-        near.empty() ? "unknown field" : fmt::format("unknown field; did you mean \"{}\"?", near));
+    c.add(api::FieldError::Type::kInvalid, name, "unknown field" + api::did_you_mean(name, known));
   }
 }
 

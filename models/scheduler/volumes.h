@@ -19,6 +19,9 @@ std::string not_owned(const api::Pod& pod, const api::PersistentVolumeClaim& cla
 // "persistentvolumeclaim "x" not found", as a lister says it.
 std::string not_found(std::string_view resource, std::string_view name);
 
+// The reason of plugins that meet a claim without a name.
+inline constexpr std::string_view kNamelessClaim = "PersistentVolumeClaim had no name";
+
 // Whether a node's labels satisfy a storage class's allowedTopologies.
 bool allows_topology(const api::List<api::TopologySelectorTerm>& terms, const api::StrMap& labels);
 

@@ -21,6 +21,7 @@ constexpr std::string_view kVictimGoing =
     "not eligible due to a terminating pod on the nominated node.";
 constexpr std::string_view kNotHelpful = "Preemption is not helpful for scheduling";
 constexpr std::string_view kNoVictims = "No preemption victims found for incoming pod";
+
 api::Time start_time(const PodInfo& pod, api::Time now) {
   const api::Time t = pod.pod->status.start_time;
   return t ? t : now;
@@ -162,7 +163,8 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
     return s;
   }
   std::string_view decided_by;
-  const size_t place = best(cycle.ctx.now(), fine, &decided_by);
+  const api::Time now = cycle.ctx.now();
+  const size_t place = best(now, fine, &decided_by);
   const Candidate& chosen = fine[place];
   Preemption plan;
   plan.preemptor = cycle.pod;
@@ -176,8 +178,7 @@ Status DefaultPreemption::evaluate(Cycle& cycle, const NodeStatuses& statuses,
     cycle.preemptions->push_back(std::move(plan));
   }
   if (cycle.search) {
-    *cycle.search = {{}, cycle.ctx.now(), place, decided_by, std::move(verdicts)};
-    report(std::move(fine), cycle.ctx.now(), cycle.search);
+    *cycle.search = {figures(fine, now), now, place, decided_by, std::move(verdicts)};
   }
   return {};
 }
@@ -295,14 +296,17 @@ int64_t DefaultPreemption::figure(const Candidate& c, Criterion criterion, api::
   return earliest.unix_ns();
 }
 
-void DefaultPreemption::report(std::vector<Candidate> candidates, api::Time now,
-                               PreemptionSearch* out) {
-  for (Candidate& c : candidates) {
+std::vector<PreemptionSearch::Candidate> DefaultPreemption::figures(
+    const std::vector<Candidate>& candidates, api::Time now) {
+  std::vector<PreemptionSearch::Candidate> out;
+  out.reserve(candidates.size());
+  for (const Candidate& c : candidates) {
     const int64_t highest = figure(c, Criterion::kHighestPriority, now);
     const int64_t sum = figure(c, Criterion::kPrioritySum, now);
     const api::Time start = api::Time::from_unix_ns(figure(c, Criterion::kStart, now));
-    out->candidates.push_back({c.node, std::move(c.victims), c.violations, highest, sum, start});
+    out.push_back({c.node, c.victims, c.violations, highest, sum, start});
   }
+  return out;
 }
 
 size_t DefaultPreemption::best(api::Time now, const std::vector<Candidate>& candidates,

@@ -65,7 +65,8 @@ class DefaultPreemption final : public PluginBase<DefaultPreemption> {
   };
   // What the criterion looks at: a number of pods, a priority, a sum, or ns since 1970.
   static int64_t figure(const Candidate& candidate, Criterion criterion, api::Time now);
-  static void report(std::vector<Candidate> candidates, api::Time now, PreemptionSearch* out);
+  static std::vector<PreemptionSearch::Candidate> figures(const std::vector<Candidate>& candidates,
+                                                          api::Time now);
   // Whether the pod may preempt at all.
   static Status check_eligible(const Cycle& cycle, const NodeStatuses& statuses);
   Status evaluate(Cycle& cycle, const NodeStatuses& statuses, Nominating* nominating);

@@ -17,7 +17,6 @@ constexpr uint8_t kPodHint = 1;
 constexpr uint8_t kClaimHint = 2;
 constexpr uint8_t kAttachmentHint = 3;
 constexpr std::string_view kUnprovisioned = "unprovisioned";
-constexpr std::string_view kNamelessClaim = "PersistentVolumeClaim had no name";
 
 // "driver/handle" -> driver
 using Volumes = std::map<std::string, std::string>;

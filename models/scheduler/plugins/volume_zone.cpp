@@ -21,7 +21,6 @@ constexpr std::string_view kBetaRegion = "failure-domain.beta.kubernetes.io/regi
 constexpr std::string_view kZone = "topology.kubernetes.io/zone";
 constexpr std::string_view kRegion = "topology.kubernetes.io/region";
 constexpr std::array<std::string_view, 4> kLabels = {kBetaZone, kBetaRegion, kZone, kRegion};
-constexpr std::string_view kNamelessClaim = "PersistentVolumeClaim had no name";
 constexpr std::string_view kNoClass = "PersistentVolumeClaim had no pv name and storageClass name";
 constexpr std::string_view kNamelessVolume = "PersistentVolume had no name";
 
